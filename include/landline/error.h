@@ -54,7 +54,8 @@ extern "C" {
     X(LL_EHOST, 26, "no such host is known")                                                                           \
     X(LL_ECLOCK, 27, "the clocks of the two machines are too far apart")                                               \
     X(LL_ESILENT, 28, "the server closed the connection without a word")                                               \
-    X(LL_EUSAGE, 29, "the request cannot be understood")
+    X(LL_EUSAGE, 29, "the request cannot be understood")                                                               \
+    X(LL_EKNOCK, 30, "the client did not show that it knows this server's key")
 
 enum ll_error {
 #define LL_ERROR_ENUM(name, number, text) name = -(4096 + (number)),
