@@ -16,6 +16,8 @@ enum {
     LIMIT_TLS_UPDATE_EVERY = 1 << 20, /* … of which one is forgiven for each so many bytes of data */
     LIMIT_KNOCK_AGE = 26 * 3600,      /* seconds between the two clocks */
     LIMIT_KEY_FILE = 4 << 10,
+
+    LIMIT_SPAWN_FDS = 16, /* descriptors handed to a program */
 };
 
 #endif
