@@ -34,10 +34,9 @@ static int set_family(struct spawn_job *job) {
  * stay ignored after exec. */
 static int reset_signals(struct spawn_job *job) {
     (void)job;
-    struct {
+    struct { /* as the kernel has it; zero is SIG_DFL */
         uint64_t handler, flags, restorer, mask;
     } standard = {0};
-    _Static_assert(SIG_DFL == (void (*)(int))0, "zero is the default action");
     for (int signal = 1; signal <= 64; signal++)
         if (signal != SIGKILL && signal != SIGSTOP)
             syscall(SYS_rt_sigaction, signal, &standard, NULL, sizeof(uint64_t));
