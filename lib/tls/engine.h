@@ -19,7 +19,7 @@
  * data. The peer's certificate is taken for its key only; the key's pin is what counts. Everything else fails closed.
  *
  * Memory: an engine takes memory for input when tls_engine_reserve() is called and for output when something is written,
- * and gives it back when drained; idle it holds about 3 KB. Input is decrypted in place when it is asked for, so the driver
+ * and gives it back when drained; idle it holds about 2 KB. Input is decrypted in place when it is asked for, so the driver
  * bounds input by not reading while plaintext is left, and output by looking at tls_engine_pending_size().
  *
  * Thread rule: one engine, one thread at a time; a policy may be shared by engines in different threads. */
@@ -89,6 +89,7 @@ enum tls_state tls_engine_state(const struct tls_engine *engine);
  *   LL_EREFUSED   after it, the peer sent a fatal alert
  *   LL_ELOST      the transport ended without close_notify
  *   LL_ESILENT    (client) the transport ended before the server sent a byte, as one does whose knock was not accepted
+ *   LL_ECLOSED    tls_engine_close() was called during the handshake
  *   -ENOMEM       */
 int tls_engine_error(const struct tls_engine *engine);
 
@@ -123,7 +124,8 @@ void tls_engine_eof(struct tls_engine *engine);
 /* --- plaintext out --- */
 
 /* The next plaintext in order, as it lies in the engine: at most one record. *n is 0 when more ciphertext is needed, and
- * when the state is one in which none will come. Stays valid until it was consumed, also across writes. */
+ * when the state is one in which none will come. Stays valid until it was consumed, also across
+ * writes; only tls_engine_reserve() may move it, and then this call gives its new place. */
 void tls_engine_plain(struct tls_engine *engine, const uint8_t **bytes, size_t *n);
 
 /* Takes n bytes (at most what plain gave) from the front. */

@@ -15,7 +15,7 @@ struct tls_identity;
 
 enum {
     TLS_PUBLIC_SIZE = 32, /* a raw Ed25519 public key */
-    TLS_PUBLIC_TEXT = 53, /* "ed25519:" and base64 without padding, with its NUL */
+    TLS_PUBLIC_TEXT = 52, /* "ed25519:" and base64 without padding, with its NUL */
 };
 
 /* Opens the key file at `path`, and makes it first if nothing is there (the folder must exist). A file that is made

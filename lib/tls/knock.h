@@ -37,7 +37,7 @@ int knock_make(const struct tls_pin *server, uint64_t unix_time, const char *nam
 /* Judges the SNI of a ClientHello against the server's own pin and its clock; letters may come in either case. */
 enum knock_result knock_check(const struct tls_pin *server, uint64_t unix_now, const char *sni);
 
-/* A few words for the log: "no knock", "bad knock", "clock 31 h off" is the caller's to add. */
+/* A few words for the log, "no knock". Static. */
 const char *knock_text(enum knock_result result);
 
 #endif

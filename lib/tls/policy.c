@@ -1,0 +1,84 @@
+#include "lib/tls/policy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include <openssl/err.h>
+
+#include "lib/base/limits.h"
+#include "lib/tls/certificate.h"
+#include "lib/tls/handshake.h"
+#include "lib/tls/identity_key.h"
+
+static const char SUITES[] = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
+
+static bool set_parameters(SSL_CTX *context) {
+    return SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) == 1 &&
+           SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) == 1 &&
+           SSL_CTX_set_ciphersuites(context, SUITES) == 1 && SSL_CTX_set1_groups_list(context, "X25519") == 1 &&
+           SSL_CTX_set1_sigalgs_list(context, "ed25519") == 1 &&
+           SSL_CTX_set1_client_sigalgs_list(context, "ed25519") == 1;
+}
+
+/* Nothing that outlives a connection, and nothing that a peer can make large. */
+static bool set_limits(SSL_CTX *context) {
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION);
+    SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_max_cert_list(context, LIMIT_TLS_CERTIFICATE);
+    return SSL_CTX_set_num_tickets(context, 0) == 1 && SSL_CTX_set_max_early_data(context, 0) == 1 &&
+           SSL_CTX_set_recv_max_early_data(context, 0) == 1;
+}
+
+static bool set_identity(SSL_CTX *context, const struct tls_identity *identity) {
+    uint8_t certificate[CERTIFICATE_SIZE];
+    EVP_PKEY *key = identity_key(identity);
+    return certificate_make(certificate, tls_identity_public(identity), identity_library(identity)->context, key) ==
+               0 &&
+           SSL_CTX_use_certificate_ASN1(context, sizeof certificate, certificate) == 1 &&
+           SSL_CTX_use_PrivateKey(context, key) == 1;
+}
+
+static bool fill(struct tls_policy *p, const struct tls_identity *identity) {
+    const SSL_METHOD *method = p->role == TLS_CLIENT ? TLS_client_method() : TLS_server_method();
+    p->context = SSL_CTX_new_ex(p->library->context, NULL, method);
+    p->transport = handshake_transport();
+    return p->context != NULL && p->transport != NULL && set_parameters(p->context) && set_limits(p->context) &&
+           set_identity(p->context, identity) && handshake_hooks(p->context, p->role);
+}
+
+int tls_policy_new(struct tls_policy **out, enum tls_role role, const struct tls_identity *identity) {
+    *out = NULL;
+    struct tls_policy *p = calloc(1, sizeof *p);
+    if (p == NULL)
+        return -ENOMEM;
+    p->holders = 1;
+    p->role = role;
+    p->own = *tls_identity_pin(identity);
+    p->library = tls_library_hold(identity_library(identity));
+
+    ERR_set_mark();
+    bool filled = fill(p, identity);
+    ERR_pop_to_mark();
+    if (!filled) {
+        tls_policy_free(p);
+        return LL_ETLS;
+    }
+    *out = p;
+    return 0;
+}
+
+struct tls_policy *policy_hold(struct tls_policy *policy) {
+    policy->holders++;
+    return policy;
+}
+
+void tls_policy_free(struct tls_policy *policy) {
+    if (policy == NULL || --policy->holders > 0)
+        return;
+    SSL_CTX_free(policy->context);
+    BIO_meth_free(policy->transport);
+    tls_library_drop(policy->library);
+    free(policy);
+}
