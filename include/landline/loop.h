@@ -34,6 +34,7 @@
 #include <sys/types.h>
 
 #include "landline/error.h"
+#include "landline/events.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -82,15 +83,8 @@ LL_API int64_t ll_loop_deadline(ll_loop *loop);
 
 /* ---- descriptors ---- */
 
-/* What a descriptor is ready for. With LL_READ, the end of the stream counts as readable; an error or a hang-up of
- * the descriptor counts as ready for all that was asked, so that the next read or write finds it. */
-enum ll_events {
-    LL_READ = 1,     /* a read, receive or accept will not block */
-    LL_WRITE = 2,    /* a write or send will not block; a connect has finished */
-    LL_PRIORITY = 4, /* out-of-band data; see POLLPRI in poll(2) */
-    LL_HANGUP = 8,   /* the peer has ended its direction, told also while LL_READ is not asked for; stays true, so
-                      * stop asking once it was said */
-};
+/* Events are those of landline/events.h. An error or a hang-up of the descriptor counts as ready for all that was
+ * asked, so that the next read or write finds it. */
 
 /* `events` is the part of what was asked for that is ready, never 0. */
 typedef void ll_watch_fn(void *arg, unsigned events);
