@@ -18,6 +18,33 @@ enum {
     LIMIT_KEY_FILE = 4 << 10,
 
     LIMIT_SPAWN_FDS = 16, /* descriptors handed to a program */
+
+    /* The protocol (docs/PROTOCOL.md section 9) */
+    LIMIT_GREETING_MS = 10 * 1000,
+    LIMIT_TEXT_PAYLOAD = 1 << 10,     /* HELLO, WELCOME, ENROL, BUSY, CLOSE, REFUSED, NOTICE */
+    LIMIT_OPEN_PAYLOAD = 4 << 20,     /* OPEN */
+    LIMIT_SERVICE_PAYLOAD = 64 << 10, /* OPENED, RESULT, CONTROL, optional messages that are not known */
+    LIMIT_DATA_FRAME = 16 << 10,      /* DATA with its header */
+    LIMIT_STREAMS = 4096,             /* open at once on a connection, where the server names no other number */
+    LIMIT_STREAM_NUMBER = 0x7fffffff,
+    LIMIT_WINDOW = 16 << 20,          /* of a channel, granted by this side */
+    LIMIT_WINDOW_BULK = 256 << 10,    /* the first one of a bulk channel */
+    LIMIT_WINDOW_INPUT = 64 << 10,    /* of channel 0 before OPENED */
+    LIMIT_WINDOW_TERMINAL = 64 << 10, /* a terminal's, at most … */
+    LIMIT_WINDOW_TERMINAL_MIN = 4 << 10,
+    LIMIT_SESSION_OUTPUT = 64 << 20, /* frames of one session that wait to be sent */
+    LIMIT_PING_AFTER_MS = 15 * 1000, /* silence after which a side asks … */
+    LIMIT_DEAD_AFTER_MS = 45 * 1000, /* … and after which the connection is dead */
+
+    /* Requests of the run family (sections 7 and 9) */
+    LIMIT_ARGUMENTS = 65536,
+    LIMIT_ARGUMENT = 131071,               /* bytes of an argument, as Linux has it */
+    LIMIT_RECORD_ARGV = 4 << 10,           /* argv in a run record */
+    LIMIT_RUN_SILENT_AGE_MS = 3600 * 1000, /* an unknown id without AGAIN is started below this age */
+    LIMIT_RUN_CLOCK_SLACK_MS = 60 * 1000,
+    LIMIT_CALL_INPUT = 1 << 20, /* input of a run that the server has not acknowledged */
+    LIMIT_LEDGER_ENTRIES = 200 * 1000,
+    LIMIT_LEDGER_HORIZON_MS = 7 * 24 * 3600 * 1000,
 };
 
 #endif
