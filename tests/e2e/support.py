@@ -1,0 +1,245 @@
+"""What the end-to-end tests share: processes that are started, waited for, and proved to be gone."""
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.abspath(os.environ.get("LANDLINE_BUILD", os.path.join(ROOT, "build")))
+LANDLINE = os.path.join(BUILD, "landline")
+
+# Long enough for a slow, busy machine: it is only ever reached when something is wrong.
+PATIENCE = 60.0
+
+
+def eventually(condition, what="the condition", timeout=PATIENCE):
+    """Calls condition() until it returns something true, which it returns; fails after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        result = condition()
+        if result:
+            return result
+        if time.monotonic() > deadline:
+            raise AssertionError("%s did not come true within %g s" % (what, timeout))
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def scratch_folder():
+    folder = tempfile.mkdtemp(prefix="ll-", dir="/tmp" if os.path.isdir("/tmp") else None)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def descriptors(pid):
+    """The open descriptors of a process: {number: what it is}."""
+    found = {}
+    folder = "/proc/%d/fd" % pid
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            found[int(name)] = os.readlink(os.path.join(folder, name))
+    return found
+
+
+def children(pid):
+    """The process ids of the direct children, zombies included."""
+    found = []
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/children" % (pid, task)) as f:
+                found += [int(word) for word in f.read().split()]
+    return found
+
+
+def descendants(pid):
+    found = []
+    for child in children(pid):
+        found += [child] + descendants(child)
+    return found
+
+
+def exists(pid):
+    """True while the process runs; a zombie does not."""
+    try:
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Output:
+    """Collects what a process writes to one pipe; other threads wait for lines in it."""
+
+    def __init__(self, pipe):
+        self.data = b""
+        self.ended = False
+        self.changed = threading.Condition()
+        self.pipe = pipe
+        self.thread = threading.Thread(target=self._collect, daemon=True)
+        self.thread.start()
+
+    def _collect(self):
+        while True:
+            try:
+                piece = os.read(self.pipe.fileno(), 65536)
+            except (OSError, ValueError):
+                piece = b""
+            with self.changed:
+                self.data += piece
+                self.ended = not piece
+                self.changed.notify_all()
+            if not piece:
+                return
+
+    def wait_for(self, pattern, timeout=PATIENCE):
+        """The match of a regular expression (bytes) in what has been written so far or will be."""
+        deadline = time.monotonic() + timeout
+        with self.changed:
+            while True:
+                match = re.search(pattern, self.data)
+                if match:
+                    return match
+                left = deadline - time.monotonic()
+                if self.ended or left <= 0:
+                    why = "the process closed it" if self.ended else "within %g s" % timeout
+                    raise AssertionError("no %r (%s) in:\n%s" % (pattern, why, self.data.decode("utf-8", "replace")))
+                self.changed.wait(left)
+
+    def text(self):
+        with self.changed:
+            return self.data.decode("utf-8", "replace")
+
+
+class Process:
+    """A started program in a session of its own. stdout and stderr are collected as they come."""
+
+    def __init__(self, argv, env=None, stdin=None, cwd=None, **options):
+        self.argv = argv
+        self.popen = subprocess.Popen(
+            argv, env=env, cwd=cwd, stdin=stdin if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, **options)
+        self.pid = self.popen.pid
+        self.stdout = Output(self.popen.stdout)
+        self.stderr = Output(self.popen.stderr)
+
+    @property
+    def stdin(self):
+        return self.popen.stdin
+
+    def wait(self, timeout=PATIENCE):
+        """Its exit status, as subprocess has it (negative: a signal), once both outputs have ended or 5 s later."""
+        try:
+            status = self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError("%r did not end within %g s; stderr:\n%s" % (self.argv, timeout, self.stderr.text()))
+        self.stdout.thread.join(5)
+        self.stderr.thread.join(5)
+        return status
+
+    def listening(self, timeout=PATIENCE):
+        """(host, port) from its line `landline: listening on ADDRESS:PORT`, as a server prints it when it is ready."""
+        match = self.stderr.wait_for(rb"listening on (\[[^\]\n]*\]|[^:\s]+):(\d+)", timeout)
+        return match.group(1).decode().strip("[]"), int(match.group(2))
+
+    def signal(self, number):
+        self.popen.send_signal(number)
+
+    def stop(self, timeout=10.0):
+        """Ends it: TERM, then KILL for it and all it started that is still of its session. Returns its status."""
+        if self.popen.poll() is None:
+            self.popen.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.popen.wait(timeout)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        status = self.popen.wait(PATIENCE)
+        for output in (self.stdout, self.stderr):
+            output.thread.join(5)
+            if not output.thread.is_alive():
+                output.pipe.close()
+        if self.popen.stdin:
+            with contextlib.suppress(OSError):
+                self.popen.stdin.close()
+        return status
+
+
+class Runner:
+    """Starts landline (or any other program) with a home of its own, and leaves nothing behind."""
+
+    def __init__(self, scratch):
+        self.scratch = scratch
+        self.home = os.path.join(scratch, "home")
+        self.mark = "LANDLINE_TEST_MARK=%s" % uuid.uuid4().hex
+        self.processes = []
+        self.grace = 10.0  # seconds that what was started may take to go after its end was asked for
+
+    def environment(self, home=None, env=None):
+        """The environment of what is started: the caller's, LANDLINE_HOME, and a mark to recognise leftovers by."""
+        key, _, value = self.mark.partition("=")
+        return {**os.environ, "LC_ALL": "C.UTF-8", "LANDLINE_HOME": home or self.home, key: value, **(env or {})}
+
+    def __call__(self, *args, input=b"", home=None, env=None, timeout=PATIENCE, cwd=None):
+        """Runs landline to its end: a CompletedProcess with bytes in stdout and stderr."""
+        return self.run([LANDLINE, *args], input=input, home=home, env=env, timeout=timeout, cwd=cwd)
+
+    def run(self, argv, input=b"", home=None, env=None, timeout=PATIENCE, cwd=None):
+        return subprocess.run([os.fspath(a) for a in argv], input=input, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, env=self.environment(home, env), timeout=timeout, cwd=cwd,
+                              start_new_session=True)
+
+    def start(self, *args, home=None, env=None, stdin=None, cwd=None, **options):
+        """Starts landline and leaves it running: a Process."""
+        return self.spawn([LANDLINE, *args], home=home, env=env, stdin=stdin, cwd=cwd, **options)
+
+    def spawn(self, argv, home=None, env=None, stdin=None, cwd=None, **options):
+        process = Process([os.fspath(a) for a in argv], env=self.environment(home, env), stdin=stdin, cwd=cwd,
+                          **options)
+        self.processes.append(process)
+        return process
+
+    def leftovers(self):
+        """Processes that carry this test's mark in their environment: [(pid, command line)]."""
+        found = []
+        mark = self.mark.encode()
+        for name in os.listdir("/proc"):
+            if not name.isdigit() or int(name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError):
+                with open("/proc/%s/environ" % name, "rb") as f:
+                    if mark not in f.read().split(b"\0"):
+                        continue
+                with open("/proc/%s/cmdline" % name, "rb") as f:
+                    if exists(int(name)):
+                        found.append((int(name), f.read().replace(b"\0", b" ").decode("utf-8", "replace")))
+        return found
+
+    def close(self):
+        for process in reversed(self.processes):
+            process.stop()
+        left = []
+
+        def gone():
+            left[:] = self.leftovers()
+            return not left
+
+        try:
+            eventually(gone, timeout=self.grace)
+        except AssertionError:
+            for pid, _ in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            raise AssertionError("left behind: %s" % left) from None
+
+
+def no_new_descriptors(pid, before):
+    """Waits until the process has no more descriptors than in `before` (from descriptors())."""
+    eventually(lambda: len(descriptors(pid)) <= len(before), "descriptors of %d back to %d" % (pid, len(before)))
