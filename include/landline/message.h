@@ -72,9 +72,9 @@ LL_API int ll_control_next(const struct ll_message *message, struct ll_control_i
  * message is sent. At least one byte of data must go with them on a stream. */
 LL_API int ll_control_add_fds(struct ll_message *message, const int *fds, size_t count);
 
-/* Takes the received descriptors out of the message: they are the caller's now, close-on-exec, up to `max` of them in
- * fds[]; more than that are closed, and MSG_CTRUNC is set in message->flags. Returns how many fds[] got (0 where there
- * are none). A second call finds none. */
+/* Takes the received descriptors out of the message, and the items with them: they are the caller's now,
+ * close-on-exec, up to `max` of them in fds[]; more than that are closed, and MSG_CTRUNC is set in message->flags.
+ * Returns how many fds[] got (0 where there are none). A second call finds none. */
 LL_API int ll_control_take_fds(struct ll_message *message, int *fds, size_t max);
 
 /* Closes the received descriptors that were not taken. Returns how many. */

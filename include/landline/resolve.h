@@ -47,7 +47,7 @@ struct ll_addrinfo {
     char canonical[256];
 };
 
-/* Asks for the addresses of `host` (NULL: loopback, or any with AI_PASSIVE; "" is taken for NULL, as Python does) and
+/* Asks for the addresses of `host` (NULL: loopback, or any with AI_PASSIVE) and
  * `service` (a name or decimal number; NULL: port 0). Not both NULL. On success *answers is an array of the returned
  * number (at least 1) of answers in the order of RFC 6724; release it with ll_addrinfo_free(). At most 1024 answers are
  * kept. `hints` may be NULL; so may `info`, which gets the host and the cause on failure.

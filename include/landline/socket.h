@@ -200,8 +200,8 @@ LL_API ssize_t ll_socket_recv(ll_socket *socket, void *buffer, size_t size, int 
 /* The same, and who sent it into *from (may be NULL); of length 0 on a connected stream. */
 LL_API ssize_t ll_socket_recvfrom(ll_socket *socket, void *buffer, size_t size, int flags, struct ll_address *from);
 
-/* Receives exactly `size` bytes: 0, or LL_EOF when the peer closed before. *received (may be NULL) gets how many came,
- * on failure too. The time-out holds for the whole. */
+/* Receives exactly `size` bytes: 0, or LL_EOF when the peer closed before. -EINVAL with MSG_PEEK. *received (may be
+ * NULL) gets how many came, on failure too. The time-out holds for the whole. */
 LL_API int ll_socket_recvall(ll_socket *socket, void *buffer, size_t size, int flags, size_t *received);
 
 /* Sends some of the bytes: returns how many the system took, which may be fewer than `size`; the rest is the caller's
@@ -218,10 +218,10 @@ LL_API ssize_t ll_socket_sendto(ll_socket *socket, const void *buffer, size_t si
 
 /* One message with parts and ancillary data (landline/message.h); returns its bytes. Receiving sets address,
  * control_length and flags of *message. Received descriptors are close-on-exec; where the ancillary data was cut
- * (MSG_CTRUNC) those of the message are closed, since what is left of a cut list helps nobody, and the item is left
- * with size 0. What is not taken with ll_control_take_fds() has to be closed by the caller. Also: -EMSGSIZE for more
- * than 1024 parts, -EPERM (credentials), -ETOOMANYREFS (descriptors in flight), -EBADF (one of them is none), -EINVAL
- * (a control item the protocol does not know). */
+ * (MSG_CTRUNC) those of the message are closed and their item is taken out: what is left of a cut list helps nobody.
+ * What is not taken with ll_control_take_fds() the caller has to close with ll_control_close_fds(). Also: -EMSGSIZE
+ * for more than 1024 parts, -EPERM (credentials), -ETOOMANYREFS (descriptors in flight), -EBADF (one of them is none),
+ * -EINVAL (a control item the protocol does not know). */
 LL_API ssize_t ll_socket_sendmsg(ll_socket *socket, const struct ll_message *message, int flags);
 LL_API ssize_t ll_socket_recvmsg(ll_socket *socket, struct ll_message *message, int flags);
 

@@ -5,6 +5,7 @@
 
 enum {
     LIMIT_BUFFER = 64 << 20, /* a growing buffer, where its owner names no smaller limit */
+    LIMIT_ANSWERS = 1024, /* addresses kept of one name */
 
     /* TLS */
     LIMIT_TLS_HELLO = 4 << 10,        /* a ClientHello; one with a post-quantum key share has about 1,800 bytes */
