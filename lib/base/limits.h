@@ -5,7 +5,9 @@
 
 enum {
     LIMIT_BUFFER = 64 << 20, /* a growing buffer, where its owner names no smaller limit */
-    LIMIT_ANSWERS = 1024, /* addresses kept of one name */
+    LIMIT_ANSWERS = 1024,    /* addresses kept of one name */
+    LIMIT_ATTEMPTS = 64,     /* addresses tried for one connection */
+    LIMIT_STAGGER_MS = 250,  /* RFC 8305 section 8: between the starts of two attempts */
 
     /* TLS */
     LIMIT_TLS_HELLO = 4 << 10,        /* a ClientHello; one with a post-quantum key share has about 1,800 bytes */

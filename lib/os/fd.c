@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
+#include <time.h>
 #include <unistd.h>
 
 static int result(int r) {
@@ -47,8 +49,19 @@ ssize_t fd_read(int fd, void *buffer, size_t size, off_t *offset) {
 }
 
 ssize_t fd_sendfile(int to, int from, off_t *offset, size_t size) {
+    static const struct timespec at_once = {0};
+    sigset_t pipe, before, pending;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &before);
+    sigpending(&pending);
     ssize_t n = sendfile(to, from, offset, size);
-    return n < 0 ? -errno : n;
+    if (n < 0)
+        n = -errno;
+    if (n == -EPIPE && !sigismember(&pending, SIGPIPE))
+        sigtimedwait(&pipe, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return n;
 }
 
 int fd_seek(int fd, off_t offset) {

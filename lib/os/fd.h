@@ -24,7 +24,8 @@ void fd_event_set(int fd);
 
 /* From the file's position, or from *offset where that is not NULL, which is then moved on. */
 ssize_t fd_read(int fd, void *buffer, size_t size, off_t *offset);
-/* sendfile(2): from *offset on, which is moved on. */
+/* sendfile(2): from *offset on, which is moved on. No SIGPIPE, which sendfile cannot be told by a flag: the thread blocks
+ * it for the call and takes it back if the call raised it. */
 ssize_t fd_sendfile(int to, int from, off_t *offset, size_t size);
 /* Sets the position; -ESPIPE where there is none. */
 int fd_seek(int fd, off_t offset);
