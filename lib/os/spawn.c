@@ -1,7 +1,9 @@
 #include "lib/os/spawn.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -164,6 +166,12 @@ int spawn_reap(struct spawn_child *child, struct spawn_result *result) {
     return rc;
 }
 
+void spawn_await(const struct spawn_child *child) {
+    struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
+    while (child->pidfd >= 0 && poll(&end, 1, -1) < 0 && errno == EINTR)
+        ;
+}
+
 int spawn_signal(const struct spawn_child *child, int signal) {
     if (child->pid <= 0)
         return -ESRCH;
@@ -174,4 +182,23 @@ int spawn_signal_group(const struct spawn_child *child, int signal) {
     if (child->pid <= 0)
         return -ESRCH;
     return kill(-child->pid, signal) < 0 ? -errno : 0;
+}
+
+int spawn_pipe(int ends[2]) {
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    if (fcntl(ends[0], F_SETFL, O_NONBLOCK) < 0) {
+        int rc = -errno;
+        close(ends[0]);
+        close(ends[1]);
+        return rc;
+    }
+    return 0;
+}
+
+int spawn_raise_descriptors(struct rlimit *before) {
+    if (getrlimit(RLIMIT_NOFILE, before) < 0)
+        return -errno;
+    struct rlimit most = {before->rlim_max, before->rlim_max};
+    return setrlimit(RLIMIT_NOFILE, &most) < 0 ? -errno : 0;
 }

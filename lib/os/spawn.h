@@ -90,10 +90,21 @@ int spawn_start(const struct spawn_request *request, struct spawn_child *child, 
  * else collected it (as with SIGCHLD ignored). Never waits. */
 int spawn_reap(struct spawn_child *child, struct spawn_result *result);
 
+/* Waits until it has ended, also through signals; it is not collected. For those who have no loop. */
+void spawn_await(const struct spawn_child *child);
+
 /* A signal to the program, or to its whole process group. 0, -ESRCH when it has ended (a group: when none of it is left),
  * -EPERM. Before spawn_reap() the number cannot have passed to somebody else, after it it can: -ESRCH then, nothing is
  * sent. A group whose first process has ended and was not reaped can still be signalled. */
 int spawn_signal(const struct spawn_child *child, int signal);
 int spawn_signal_group(const struct spawn_child *child, int signal);
+
+/* A pipe for a program's output: ends[0] is the caller's to read from and non-blocking, ends[1] blocks, as programs
+ * expect, and is for the request. Both close-on-exec. 0, -EMFILE, -ENFILE. */
+int spawn_pipe(int ends[2]);
+
+/* Lets this process have as many descriptors as it may (the soft limit up to the hard one). Programs should not inherit
+ * that, some walk through all of them: *before is the old limit, for a spawn_limit. 0 or -errno. */
+int spawn_raise_descriptors(struct rlimit *before);
 
 #endif
