@@ -5,9 +5,18 @@
 
 enum {
     LIMIT_BUFFER = 64 << 20, /* a growing buffer, where its owner names no smaller limit */
-    LIMIT_ANSWERS = 1024,    /* addresses kept of one name */
-    LIMIT_ATTEMPTS = 64,     /* addresses tried for one connection */
-    LIMIT_STAGGER_MS = 250,  /* RFC 8305 section 8: between the starts of two attempts */
+
+    /* Looking at connections (landline/observe) */
+    LIMIT_FLOWS = 1024,              /* connections that one trace follows */
+    LIMIT_FLOW_STEPS = 4096,         /* packets of one connection that are kept for the diagram */
+    LIMIT_TRACE_TEXT = 4096,         /* one sentence or one row of it */
+    LIMIT_TRACE_PICTURE = 256 << 20, /* a whole diagram, SVG or JSON */
+    LIMIT_TRACE_SEND = 64 << 10,     /* `trace --send` */
+    LIMIT_CAPTURE_PACKET = 262144,   /* one packet, as large as segmentation offload makes them */
+    LIMIT_CAPTURE_BUFFER = 8 << 20,  /* what the kernel keeps until it is read */
+    LIMIT_ANSWERS = 1024,            /* addresses kept of one name */
+    LIMIT_ATTEMPTS = 64,             /* addresses tried for one connection */
+    LIMIT_STAGGER_MS = 250,          /* RFC 8305 section 8: between the starts of two attempts */
 
     /* TLS */
     LIMIT_TLS_HELLO = 4 << 10,        /* a ClientHello; one with a post-quantum key share has about 1,800 bytes */
@@ -67,9 +76,6 @@ enum {
     LIMIT_CLASSIC_DIGITS_MS = 50,          /* for further digits of a length */
     LIMIT_CLASSIC_RETRY_MS = 100,          /* before accepting again when descriptors ran out */
     LIMIT_CLASSIC_GOODBYE_MS = 2000,       /* for killed commands to be collected when the server ends */
-    LIMIT_TRANSFER_GATHER = 1 << 20,       /* records that wait to be written, without file data */
-    LIMIT_TRANSFER_GROUPS = 1 << 15,       /* files with several names whose names are kept together */
-    LIMIT_TRANSFER_BATCH = 256,            /* names that are published together, after one flush */
 };
 
 #endif
