@@ -14,7 +14,7 @@ char **cli_argv;
 enum { LINE = 4096, WORD = 32 };
 
 /* One write, so that lines of several processes on one terminal stay whole. */
-static void say(const char *format, va_list arguments, const char *tail) {
+__attribute__((format(printf, 1, 0))) static void say(const char *format, va_list arguments, const char *tail) {
     char text[LINE / 2], line[LINE];
     vsnprintf(text, sizeof text, format, arguments);
     size_t length = (size_t)snprintf(line, sizeof line, "landline: ");

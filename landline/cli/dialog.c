@@ -126,7 +126,7 @@ static int show(void *arg, const void *bytes, size_t n, bool last) {
     return fflush(stdout) != 0 || ferror(stdout) ? -EIO : 0;
 }
 
-static int tell(void *arg, const char *format, ...) {
+__attribute__((format(printf, 2, 3))) static int tell(void *arg, const char *format, ...) {
     va_list arguments;
     (void)arg;
     va_start(arguments, format);

@@ -5,6 +5,7 @@ import re
 import subprocess
 
 DECLARATION = re.compile(r"\bLL_API\b([^;{]*)[;{]", re.S)
+DIRECTIVE = re.compile(r"^[ \t]*#(?:.*\\\n)*.*$", re.M)
 NAME = re.compile(r"\b(ll_\w+)\s*(?:\(|\[|$)")
 
 
@@ -13,7 +14,7 @@ def declared(tree):
     found = {}
     for path in tree.c_files:
         if path.startswith("include/"):
-            for match in DECLARATION.finditer(tree.code(path)):
+            for match in DECLARATION.finditer(DIRECTIVE.sub("", tree.code(path))):
                 name = NAME.search(match.group(1).strip())
                 if name:
                     found[name.group(1)] = path

@@ -59,8 +59,8 @@ static void names(void **state) {
                                         "a..b",
                                         "a b",
                                         "a\nb",
-                                        "b\xc3\xbc"
-                                        "cher",
+                                        ("b\xc3\xbc"
+                                         "cher"),
                                         "a/b"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
         assert_int_equal(knock_make(&pin, 1, wrong[i], sni), LL_EADDRESS);
