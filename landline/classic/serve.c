@@ -70,7 +70,8 @@ void classic_close(struct classic_peer *peer) {
 }
 
 ssize_t classic_receive(struct classic_peer *peer, size_t most) {
-    ssize_t got = ll_socket_recv(peer->socket, peer->server->scratch, most, 0);
+    size_t room = sizeof peer->server->scratch - 1;
+    ssize_t got = ll_socket_recv(peer->socket, peer->server->scratch, most < room ? most : room, 0);
     if (got > 0)
         return got;
     if (got == -EAGAIN)

@@ -10,6 +10,7 @@
 #include "landline/error.h"
 #include "landline/loop.h"
 #include "landline/socket.h"
+#include "lib/base/limits.h"
 #include "lib/os/spawn.h"
 
 struct classic_server;
@@ -48,7 +49,7 @@ struct classic_server {
     struct spawn_limit descriptors; /* what a program gets instead of the server's raised limit */
     void (*say)(void *arg, const char *line);
     void *say_arg;
-    unsigned char scratch[64 << 10]; /* what is received and answered within one callback */
+    unsigned char scratch[LIMIT_CLASSIC_SCRATCH]; /* what is received and answered within one callback */
 };
 
 /* Ends the connection and frees the peer. */
@@ -57,7 +58,7 @@ void classic_close(struct classic_peer *peer);
 /* One line for the person who runs the server: the peer's address, then the text, escaped. */
 void classic_say(struct classic_peer *peer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Receives into server->scratch: the number of bytes; 0: none yet, wait; -1: the peer has gone and is freed. */
+/* Receives into server->scratch, at most one byte less than it holds: the number of bytes; 0: none yet, wait; -1: the peer has gone and is freed. */
 ssize_t classic_receive(struct classic_peer *peer, size_t most);
 
 #endif

@@ -60,16 +60,17 @@ enum {
 
     /* The classic protocols */
     LIMIT_CLASSIC_BACKLOG = 4096,
-    LIMIT_CLASSIC_UPPER = 16 << 10,        /* of one receive */
-    LIMIT_CLASSIC_COMMAND = 64 << 10,      /* a command line, which comes in one receive */
-    LIMIT_CLASSIC_COMMANDS = 1024,         /* running at once */
-    LIMIT_CLASSIC_OUTPUT = 64 << 20,       /* of one command; it is sent when it is complete */
-    LIMIT_CLASSIC_NAME = 4095,             /* of a file */
-    LIMIT_CLASSIC_LINE = 64 << 10,         /* what a user types at once */
-    LIMIT_CLASSIC_TURN = 512 << 10,        /* of a file, before another client has its turn */
-    LIMIT_CLASSIC_SETTLE_POLL_MS = 2,      /* between two looks whether the client's system has the size */
-    LIMIT_CLASSIC_SETTLE_POLLS = 1000,     /* looks, before the data follows all the same */
-    LIMIT_CLASSIC_SETTLE_MS = 100,         /* for the client to take the size, before the data follows */
+    LIMIT_CLASSIC_UPPER = 16 << 10,                     /* of one receive */
+    LIMIT_CLASSIC_COMMAND = 64 << 10,                   /* a command line, which comes in one receive */
+    LIMIT_CLASSIC_SCRATCH = LIMIT_CLASSIC_COMMAND + 64, /* holds one byte more than any receive asks for */
+    LIMIT_CLASSIC_COMMANDS = 1024,                      /* running at once */
+    LIMIT_CLASSIC_OUTPUT = 64 << 20,                    /* of one command; it is sent when it is complete */
+    LIMIT_CLASSIC_NAME = 4095,                          /* of a file */
+    LIMIT_CLASSIC_LINE = 64 << 10,                      /* what a user types at once */
+    LIMIT_CLASSIC_TURN = 512 << 10,                     /* of a file, before another client has its turn */
+    LIMIT_CLASSIC_SETTLE_POLL_MS = 2,                   /* between two looks whether the client's system has the size */
+    LIMIT_CLASSIC_SETTLE_POLLS = 1000,                  /* looks, before the data follows all the same */
+    LIMIT_CLASSIC_SETTLE_MS = 100,                      /* for the client to take the size, before the data follows */
     LIMIT_CLASSIC_SILENCE_MS = 2000,       /* that tells where a size ends which the bytes do not tell … */
     LIMIT_CLASSIC_SILENCE_HINTED_MS = 500, /* … and where the first receive agrees */
     LIMIT_CLASSIC_QUIET_MS = 300,          /* ends an answer that has no length */

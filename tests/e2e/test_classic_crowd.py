@@ -138,7 +138,7 @@ def test_clients_that_vanish_at_any_point(landline, scratch, go):
 @pytest.mark.parametrize("command, why", [
     (b"echo a\0b", b"a NUL in the command"),
     (b"x" * (64 * 1024 + 1), b"larger than the limit allows"),
-])
+], ids=["nul", "large"])
 @pytest.mark.parametrize("protocol", ["exec", "ssh"])
 def test_commands_that_are_refused(landline, protocol, command, why):
     server, port = serve(landline, protocol)
