@@ -29,9 +29,9 @@ int call_new_run(struct call **out, const char *service, const struct run_reques
 int call_new_attach(struct call **out, const struct run_attach *attach);
 void call_free(struct call *call);
 
-/* A call as bytes, to go on from another process: the request, how far its outputs have come, their digests. Not the input:
- * a restored call ends its input where the server has it. Describes what call_event() has handed out so far: store it when
- * that is safe. Appends; errors stick in `b`. */
+/* A call as bytes, to go on from another process: the request, how far its outputs have come, their digests. Describes what
+ * call_event() has handed out so far: store it when that is safe. Not the input: what call_input() gives a restored call goes
+ * where the server's input has come to, as it does with an attach. Appends; errors stick in `b`. */
 void call_save(const struct call *call, struct buf *b);
 /* 0, LL_EFORMAT, -ENOMEM. A restored run is always sent with AGAIN. */
 int call_restore(struct call **out, struct slice saved);
@@ -39,7 +39,7 @@ int call_restore(struct call **out, struct slice saved);
 /* Sends OPEN, the first or a resuming one, on a session (which need not have got its WELCOME yet). 0, or the error of
  * session_open(). */
 int call_open(struct call *call, struct session *session, uint64_t unix_ms);
-/* The session ended or is given up. Harmless when there is none. */
+/* The session ended or is given up: to be called before session_free(), for it asks session_untouched(). Harmless without one. */
 void call_cut(struct call *call);
 /* The stream on the present session, 0 without one. */
 uint32_t call_stream(const struct call *call);
@@ -67,6 +67,9 @@ int call_event(struct call *call, const struct session_event *event, struct call
 /* Output up to here was written: acknowledges it. */
 void call_consumed(struct call *call, uint8_t channel, uint64_t offset);
 
+/* Nobody reads this output any more: STOP, also after a resume; its digest is not verified then. */
+int call_stop_output(struct call *call, uint8_t channel);
+
 /* Input: room for bytes that the server has not acknowledged, at most LIMIT_CALL_INPUT. */
 size_t call_input_room(const struct call *call);
 /* Takes at most the room; returns how much, or -ENOMEM. */
@@ -88,7 +91,7 @@ enum call_outcome {
     CALL_PENDING,
     CALL_RESULT,  /* call_result(): proved complete */
     CALL_REFUSED, /* call_refusal(): certainly not started by this request */
-    CALL_UNKNOWN, /* it may have run, and nobody can say any more; call_refusal() may say more (code NONE: nothing) */
+    CALL_UNKNOWN, /* it may have run, or runs, and nobody can say any more; call_refusal() may say more (code NONE: nothing) */
 };
 
 enum call_outcome call_outcome(const struct call *call);

@@ -63,8 +63,8 @@ enum ledger_verdict ledger_judge(struct ledger *ledger, const uint8_t key[LEDGER
 struct ledger_entry *ledger_find(struct ledger *ledger, const uint8_t key[LEDGER_KEY], bool others,
                                  const struct run_id *id);
 
-/* --- what happens --- Each appends the record that the owner must write to its file to `record`, and returns 0 or -ENOMEM (then
- * nothing has changed). */
+/* --- what happens --- Each appends the record that the owner must write to its file to `record`, and returns 0; -ENOMEM
+ * or LL_ELIMIT (all entries are in use) where nothing has changed. */
 
 int ledger_start(struct ledger *ledger, const uint8_t key[LEDGER_KEY], const struct run_request *request,
                  uint64_t now_ms, struct ledger_entry **entry, struct buf *record);

@@ -42,6 +42,7 @@ enum message_scope {
     MESSAGE_OF_SESSION,  /* stream 0, channel 0 */
     MESSAGE_OF_STREAM,   /* a stream, channel 0 */
     MESSAGE_OF_SENDER,   /* a stream, a channel that the sender of the message sends on: client 0, server 1 or 2 */
+    MESSAGE_OF_ANY,      /* not looked at: optional messages that are not known */
     MESSAGE_OF_RECEIVER, /* a stream, a channel that the sender of the message receives on: client 1 or 2, server 0 */
 };
 
@@ -143,6 +144,9 @@ struct message_head message_head_read(const uint8_t bytes[MESSAGE_HEAD]);
 /* Puts a head whose length is not known yet; message_finish() fills it in, given what begin returned. */
 size_t message_begin(struct buf *b, uint8_t type, uint8_t channel, uint32_t stream);
 void message_finish(struct buf *b, size_t mark);
+
+/* Head and offset of a DATA frame with n bytes. */
+void message_data_head(uint8_t out[MESSAGE_DATA_HEAD], uint8_t channel, uint32_t stream, uint64_t offset, size_t n);
 
 /* --- fields --- Texts that do not fit are cut by the put functions, at a whole UTF-8 sequence. */
 

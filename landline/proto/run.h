@@ -130,6 +130,7 @@ struct run_response {
     uint64_t started; /* unix_ms of the server */
     uint32_t pid;
     uint64_t dropped1, dropped2;
+    struct run_id id; /* of the run: another than the request's only where a named shell was there already */
 };
 void run_response_put(struct buf *b, const struct run_response *r);
 int run_response_get(struct slice payload, struct run_response *r);

@@ -173,6 +173,10 @@ uint16_t session_close_code(const struct session *s);
 const char *session_close_text(const struct session *s);
 bool session_close_by_peer(const struct session *s);
 
+/* Whether what was put into the output certainly had no effect at the peer: nothing of it was handed to the transport, or CLOSE or
+ * BUSY came in the place of WELCOME. */
+bool session_untouched(const struct session *s);
+
 uint32_t session_streams(const struct session *s);     /* open now */
 uint32_t session_max_streams(const struct session *s); /* what WELCOME said or says */
 /* Something of the caller's for a stream, NULL at first, handed back in every event of it. */
@@ -180,7 +184,7 @@ void session_set_tag(struct session *s, uint32_t stream, void *tag);
 void *session_tag(const struct session *s, uint32_t stream);
 /* Visits the open streams: the one after `stream` in no particular order, 0 at the end; begin with 0. */
 uint32_t session_each(const struct session *s, uint32_t stream);
-/* The smallest round trip seen, in ns; 0 when none was measured. */
+/* An estimate of the round trip, near the smallest seen, in ns; 0 when none was measured. */
 int64_t session_rtt(const struct session *s);
 int64_t session_last_received(const struct session *s);
 size_t session_memory(const struct session *s); /* bytes of heap it holds */

@@ -1,0 +1,53 @@
+/* What a call is made of. Internal to call*.c. */
+#ifndef LANDLINE_PROTO_CALL_STATE_H
+#define LANDLINE_PROTO_CALL_STATE_H
+
+#define XXH_STATIC_LINKING_ONLY /* the hash's state inside the call */
+#include <xxhash.h>
+
+#include "landline/proto/call.h"
+#include "lib/base/buf.h"
+
+enum { CALL_OUTPUTS = 2, CALL_SERVICE = 15 };
+
+struct call_stream {
+    uint64_t have;     /* bytes handed out or passed over */
+    uint64_t dropped;  /* of these, passed over */
+    bool unverifiable; /* not all bytes went through the hash */
+    bool stopped, end_told;
+    XXH64_state_t hash;
+};
+
+struct call {
+    char service[CALL_SERVICE + 1];
+    bool attach; /* the request is an attach, not a run */
+    struct buf request;
+    struct run_id id;
+    bool terminal, no_input;
+    bool from_now; /* attach: the first OPENED says where it begins */
+
+    struct session *session;
+    uint32_t stream;
+    bool opened;      /* on the present stream */
+    bool sent_before; /* a session that is gone may have carried the request */
+    bool ever_opened;
+
+    struct call_stream out[CALL_OUTPUTS];
+
+    struct buf input;
+    uint64_t input_base; /* offset of its first byte */
+    bool input_floating; /* it begins where the server says */
+    bool input_end;      /* nothing more will be added */
+    bool input_gone;     /* STOP came: nobody reads it */
+    bool input_taken;    /* another client feeds the run now */
+    bool size_known;
+    struct run_window_size size;
+
+    enum call_outcome outcome;
+    struct run_response response;
+    struct run_result result;
+    struct message_refused refusal;
+    uint8_t *text; /* of the result or the refusal */
+};
+
+#endif

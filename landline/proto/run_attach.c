@@ -1,0 +1,39 @@
+#include "landline/proto/run.h"
+
+#include "landline/error.h"
+#include "landline/proto/run_fields.h"
+
+enum { AT_NAME = 16 };
+
+void run_attach_put(struct buf *b, const struct run_attach *a) {
+    run_id_put(b, &a->id);
+    buf_add_str8(b, a->name.data, a->name.size);
+    buf_add_u8(b, a->flags);
+    buf_add_u64(b, a->have1);
+    buf_add_u64(b, a->have2);
+    run_fields_put_size(b, &a->size);
+}
+
+int run_attach_get(struct slice payload, struct run_attach *a) {
+    struct reader r = reader_of(payload.data, payload.size);
+    a->id = run_fields_get_id(&r);
+    a->name = reader_str8(&r);
+    a->flags = reader_u8(&r);
+    a->have1 = reader_u64(&r);
+    a->have2 = reader_u64(&r);
+    a->size = run_fields_get_size(&r);
+    bool named = a->name.size > 0;
+    if ((a->flags & ~(RUN_FROM_NOW | RUN_TAKE_INPUT)) != 0 || named != run_id_is_zero(&a->id) ||
+        run_fields_has_nul(a->name))
+        reader_fail(&r);
+    return reader_end(&r);
+}
+
+void run_attach_again(uint8_t *bytes, size_t size, uint64_t have1, uint64_t have2) {
+    size_t flags = AT_NAME + 1 + bytes[AT_NAME];
+    if (flags + 17 > size)
+        return;
+    bytes[flags] = (uint8_t)(bytes[flags] & ~RUN_FROM_NOW);
+    run_fields_write_u64(bytes + flags + 1, have1);
+    run_fields_write_u64(bytes + flags + 9, have2);
+}

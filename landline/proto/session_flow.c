@@ -1,0 +1,122 @@
+/* Credit: how much a receiving channel may be sent, docs/PROTOCOL.md section 6.
+ *
+ * Bulk: the window doubles while half of it is used up within a round trip, for then the sender had to wait for credit. It
+ * ends between two and four times rate × delay.
+ * Terminal: the window follows the rate of the present burst, half a second of it, so that what is typed during a flood
+ * is not far behind what is shown, on a slow line too. */
+#include "landline/proto/session_state.h"
+
+enum {
+    BURST_GAP_MS = 250,   /* silence that ends a burst */
+    BURST_LEAST_MS = 100, /* a rate is believed after this time … */
+    BURST_LEAST = 2 << 10 /* … and so many bytes */
+};
+
+void session_flow_begin(struct session *s, struct session_channel *c, uint64_t start, uint32_t window,
+                        enum session_flow flow) {
+    c->offset = c->consumed = start;
+    c->flow = (uint8_t)flow;
+    c->window = window;
+    c->since = s->now;
+    if (start + window > c->limit)
+        c->limit = start + window;
+}
+
+static uint32_t between(uint64_t v, uint32_t least, uint32_t most) {
+    return v < least ? least : v > most ? most : (uint32_t)v;
+}
+
+/* A terminal's burst: its first piece starts the clock, those that follow are measured against it. */
+static void measure_burst(struct session *s, struct session_channel *c, size_t n) {
+    int64_t length = s->now - c->since, gap = BURST_GAP_MS * SESSION_MS;
+    if (gap < 2 * s->rtt)
+        gap = 2 * s->rtt;
+    if (c->measured == 0 || s->now - c->last > gap) {
+        c->since = s->now;
+        c->measured = 1;
+        return;
+    }
+    c->measured += n;
+    if (length < BURST_LEAST_MS * SESSION_MS || c->measured < BURST_LEAST)
+        return;
+    uint64_t per_half_second = c->measured * (uint64_t)(500 * SESSION_MS) / (uint64_t)length;
+    c->window = between(per_half_second, LIMIT_WINDOW_TERMINAL_MIN, LIMIT_WINDOW_TERMINAL);
+    c->since = s->now;
+    c->measured = 1;
+}
+
+void session_flow_received(struct session *s, struct session_channel *c, size_t n) {
+    c->offset += n;
+    if (c->flow == SESSION_TERMINAL) {
+        measure_burst(s, c, n);
+        c->last = s->now;
+    }
+}
+
+static void grow_bulk(struct session *s, struct session_channel *c) {
+    bool waited = s->rtt > 0 && s->now - c->since < s->rtt;
+    if (waited && c->window < s->window_max)
+        c->window = c->window > s->window_max / 2 ? s->window_max : c->window * 2;
+    c->since = s->now;
+    if (c->window < s->window_max && s->now - s->last_asked > 50 * SESSION_MS)
+        session_put_ping(s);
+}
+
+void session_flow_due(struct session *s, struct session_stream *stream, struct session_channel *c) {
+    c->credit_due = true;
+    if (stream->due_own != NULL)
+        return;
+    stream->due_next = s->due;
+    if (s->due != NULL)
+        s->due->due_own = &stream->due_next;
+    stream->due_own = &s->due;
+    s->due = stream;
+}
+
+void session_flow_undue(struct session *s, struct session_stream *stream) {
+    (void)s;
+    if (stream->due_own == NULL)
+        return;
+    *stream->due_own = stream->due_next;
+    if (stream->due_next != NULL)
+        stream->due_next->due_own = stream->due_own;
+    stream->due_own = NULL;
+}
+
+void session_consumed(struct session *s, uint32_t number, uint8_t channel, uint64_t offset) {
+    struct session_stream *stream = session_streams_find(s, number);
+    if (stream == NULL || channel >= SESSION_CHANNELS || session_sends(s, channel) || stream->finished)
+        return;
+    struct session_channel *c = &stream->channels[channel];
+    if (offset <= c->consumed || offset > c->offset)
+        return;
+    c->consumed = offset;
+    uint64_t granted = c->limit - offset;
+    if (c->ended || c->stopped || c->credit_due || !stream->opened)
+        return;
+    if (granted <= c->window / 2)
+        session_flow_due(s, stream, c);
+}
+
+static void put_one(struct session *s, struct session_stream *stream, uint8_t channel) {
+    struct session_channel *c = &stream->channels[channel];
+    c->credit_due = false;
+    if (c->flow == SESSION_BULK)
+        grow_bulk(s, c);
+    if (c->consumed + c->window > c->limit)
+        c->limit = c->consumed + c->window;
+    const struct message_credit credit = {.consumed = c->consumed, .limit = c->limit};
+    size_t mark = message_begin(&s->out, MESSAGE_CREDIT, channel, stream->number);
+    message_put_credit(&s->out, &credit);
+    message_finish(&s->out, mark);
+}
+
+void session_flow_put(struct session *s) {
+    while (s->due != NULL) {
+        struct session_stream *stream = s->due;
+        for (uint8_t channel = 0; channel < SESSION_CHANNELS; channel++)
+            if (stream->channels[channel].credit_due)
+                put_one(s, stream, channel);
+        session_flow_undue(s, stream);
+    }
+}
