@@ -6,7 +6,9 @@
 
 #include "lib/base/buf.h"
 
-enum { KEEP = 2 << 10 }; /* storage above this is given back once its frame was handed out: idle connections stay small */
+enum {
+    KEEP = 2 << 10
+}; /* storage above this is given back once its frame was handed out: idle connections stay small */
 
 struct ll_frame_decoder {
     struct ll_frame_format format;
