@@ -2,8 +2,23 @@
 
 #include <stdlib.h>
 
-#include <openssl/crypto.h>
-#include <openssl/provider.h>
+#include "lib/tls/slim.h"
+
+/* Puts the slim provider in the place of the default one. That one is made inactive, so that nothing is fetched from it
+ * but through the filter; it stays initialised as long as something that was fetched from it lives (the anchor, chosen
+ * because its class has one algorithm). */
+static void load_providers(struct tls_library *l) {
+    OSSL_PROVIDER *whole = OSSL_PROVIDER_load(l->context, "default");
+    if (whole == NULL)
+        return;
+    l->anchor = EVP_KEM_fetch(l->context, "RSA", NULL);
+    if (l->anchor == NULL || slim_prepare(whole) != 0) {
+        l->provider = whole; /* an OpenSSL with other tables: slower to start, otherwise the same */
+        return;
+    }
+    OSSL_PROVIDER_unload(whole);
+    l->provider = slim_load(l->context, whole);
+}
 
 struct tls_library *tls_library_open(void) {
     struct tls_library *l = calloc(1, sizeof *l);
@@ -12,7 +27,7 @@ struct tls_library *tls_library_open(void) {
     l->holders = 1;
     l->context = OSSL_LIB_CTX_new();
     if (l->context != NULL)
-        l->provider = OSSL_PROVIDER_load(l->context, "default");
+        load_providers(l);
     if (l->provider != NULL) {
         l->aes_gcm = EVP_CIPHER_fetch(l->context, "AES-128-GCM", NULL);
         l->chacha = EVP_CIPHER_fetch(l->context, "ChaCha20-Poly1305", NULL);
@@ -36,6 +51,7 @@ void tls_library_drop(struct tls_library *library) {
     EVP_CIPHER_free(library->chacha);
     if (library->provider != NULL)
         OSSL_PROVIDER_unload(library->provider);
+    EVP_KEM_free(library->anchor);
     OSSL_LIB_CTX_free(library->context);
     free(library);
 }

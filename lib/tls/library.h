@@ -1,18 +1,29 @@
 /* What this room keeps of OpenSSL: one library context of its own, and what was fetched from it.
  *
  * A context of its own, because the process's default one reads openssl.cnf, which may load or change anything, and
- * because the algorithms that are fetched from this one are all that can be negotiated. Shared by counting: the identity makes
- * it, policies and engines hold it. */
+ * because only what is loaded into this one can be negotiated. Shared by counting: the identity makes it, policies hold
+ * it.
+ *
+ * What each measure saves, in instructions of a client process up to the policy (callgrind, OpenSSL 3.0.22, x86-64; the
+ * dynamic loader's 3.3 million not counted):
+ *
+ *      17.1 million   everything as it comes
+ *      11.0           with the slim provider (slim.h)
+ *       3.4           and with tls_own_process(): no openssl.cnf, error texts and tables of old algorithm names
+ *
+ * and a handshake costs each side 4.7 million instead of 5.6, because the peer's key is decoded by looking through one
+ * decoder and not through 80; 3.2 million of them are the curves. */
 #ifndef LIB_TLS_LIBRARY_H
 #define LIB_TLS_LIBRARY_H
 
-#include <openssl/bio.h>
 #include <openssl/evp.h>
+#include <openssl/provider.h>
 
 struct tls_library {
     _Atomic int holders;
     OSSL_LIB_CTX *context;
-    OSSL_PROVIDER *provider;
+    EVP_KEM *anchor;         /* keeps the default provider alive though it is not active */
+    OSSL_PROVIDER *provider; /* the active one */
     EVP_CIPHER *aes_gcm, *chacha;
 };
 

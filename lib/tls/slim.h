@@ -1,0 +1,20 @@
+/* A slim provider: of the algorithms of OpenSSL's default provider, the dozen that landline uses.
+ *
+ * OpenSSL 3 makes an object for every algorithm of a class when the first one of that class is fetched, looks through
+ * all of them for every key it decodes, and does this in every process. Behind this filter the same code of the default
+ * provider does the same work; only the others are not there, which also means that nobody can ask for them. */
+#ifndef LIB_TLS_SLIM_H
+#define LIB_TLS_SLIM_H
+
+#include <openssl/provider.h>
+#include <openssl/types.h>
+
+/* Reads the tables of `whole`, the default provider; to be called while it is active. 0, or LL_ENOTSUP when something
+ * that we need is not in them. */
+int slim_prepare(OSSL_PROVIDER *whole);
+
+/* Loads the filter into `context`, to which `whole` must belong as well. `whole` must live as long as the filter, but may
+ * be inactive. NULL when memory runs out. */
+OSSL_PROVIDER *slim_load(OSSL_LIB_CTX *context, OSSL_PROVIDER *whole);
+
+#endif
