@@ -203,6 +203,7 @@ void tls_engine_consume(struct tls_engine *e, size_t n) {
     if (e->plain_at < e->plain_end || e->opened == 0)
         return;
     buf_consume(&e->in, e->opened);
+    engine_rest(&e->in);
     e->opened = e->plain_at = e->plain_end = 0;
 }
 

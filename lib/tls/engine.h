@@ -19,7 +19,7 @@
  * data. The peer's certificate is taken for its key only; the key's pin is what counts. Everything else fails closed.
  *
  * Memory: an engine takes memory for input when tls_engine_reserve() is called and for output when something is written,
- * and gives it back when drained; idle it holds about 2 KB. Input is decrypted in place when it is asked for, so the driver
+ * and gives it back when drained; idle it holds about 3 KB. Input is decrypted in place when it is asked for, so the driver
  * bounds input by not reading while plaintext is left, and output by looking at tls_engine_pending_size().
  *
  * Thread rule: one engine, one thread at a time; a policy may be shared by engines in different threads. */

@@ -8,6 +8,7 @@
 #include <openssl/x509.h>
 
 #include "lib/base/limits.h"
+#include "lib/base/reader.h"
 #include "lib/tls/certificate.h"
 #include "lib/tls/crypto.h"
 #include "lib/tls/hello.h"
@@ -92,12 +93,14 @@ static int judge_certificate(X509_STORE_CTX *store, void *unused) {
 static int choose_protocol(SSL *ssl, const unsigned char **out, unsigned char *size, const unsigned char *offered,
                            unsigned int offered_size, void *unused) {
     (void)unused;
-    for (unsigned int at = 0; at + 1u + offered[at] <= offered_size; at += 1u + offered[at])
-        if (offered[at] == ALPN_SIZE - 1 && memcmp(offered + at + 1, ALPN + 1, ALPN_SIZE - 1) == 0) {
-            *out = offered + at + 1;
-            *size = ALPN_SIZE - 1;
-            return SSL_TLSEXT_ERR_OK;
-        }
+    for (struct reader r = reader_of(offered, offered_size); !r.failed && reader_left(&r) > 0;) {
+        struct slice name = reader_str8(&r);
+        if (name.size != ALPN_SIZE - 1 || memcmp(name.data, ALPN + 1, name.size) != 0)
+            continue;
+        *out = name.data;
+        *size = (unsigned char)name.size;
+        return SSL_TLSEXT_ERR_OK;
+    }
     engine_fail(SSL_get_app_data(ssl), LL_ETLS, "the peer does not speak landline/1");
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
