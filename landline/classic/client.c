@@ -22,10 +22,6 @@ const struct classic_client *classic_client_find(const char *name) {
     return NULL;
 }
 
-const char *classic_client_name(size_t i) {
-    return i < CLIENTS ? clients[i].name : NULL;
-}
-
 int classic_new_name(const char *path, char *out, size_t size) {
     const char *slash = strrchr(path, '/');
     const char *last = slash != NULL ? slash + 1 : path;

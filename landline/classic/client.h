@@ -19,6 +19,9 @@ struct terminal {
     /* Shows a line of the client's own. */
     int (*tell)(void *arg, const char *format, ...) __attribute__((format(printf, 2, 3)));
     void *arg;
+    /* exec: how many seconds to wait for an answer, which some servers do not give to a command without output. One that
+     * comes later is shown before that of the next command. */
+    double patience_s;
 };
 
 struct classic_client {
@@ -30,8 +33,6 @@ struct classic_client {
 
 /* "upper", "exec", "ssh", "get"; NULL for another name. */
 const struct classic_client *classic_client_find(const char *name);
-/* The name of the i-th, NULL behind the last. */
-const char *classic_client_name(size_t i);
 
 /* The last part of a path with ".new" behind it into out[size], as the old clients name what they get; LL_ELIMIT, or
  * -EINVAL for a path that ends in a slash. */

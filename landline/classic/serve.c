@@ -32,10 +32,6 @@ int classic_port(const struct classic_service *service) {
     return service->port;
 }
 
-const char *classic_name(size_t i) {
-    return i < SERVICES ? services[i]->name : NULL;
-}
-
 static void say(struct classic_server *server, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void say(struct classic_server *server, const char *format, ...) {
     char line[1024];

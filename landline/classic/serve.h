@@ -17,9 +17,8 @@ struct classic_config {
 
 /* "upper", "exec", "file", "ssh"; NULL for another name. */
 const struct classic_service *classic_find(const char *name);
-/* The port the protocol has by custom, and the name of the i-th service, NULL behind the last. */
+/* The port the protocol has by custom. */
 int classic_port(const struct classic_service *service);
-const char *classic_name(size_t i);
 
 /* Serves until SIGINT, SIGTERM or SIGHUP, then ends the connections and the commands that run for them: 0. A negative
  * code, with what failed in `info`, when it cannot begin; clients cannot make it end. */

@@ -76,7 +76,7 @@ int talk_upper(ll_socket *socket, const struct terminal *t) {
     return over(rc);
 }
 
-/* Shows what comes until it has been quiet for a while: the answer has no length. */
+/* Shows what comes until it has been quiet for a while: the answer has no length. LL_ETIMEOUT: nothing came. */
 static int show_until_quiet(ll_socket *socket, const struct terminal *t, double first_wait) {
     char block[BLOCK];
     size_t got;
@@ -88,20 +88,27 @@ static int show_until_quiet(ll_socket *socket, const struct terminal *t, double 
         wait = (double)LIMIT_CLASSIC_QUIET_MS / MILLISECONDS;
     }
     int shown = t->show(t->arg, NULL, 0, true);
-    return rc == LL_ETIMEOUT || rc == -EAGAIN ? shown : rc;
+    if (rc != LL_ETIMEOUT && rc != -EAGAIN)
+        return rc;
+    return shown < 0 || wait != first_wait ? shown : LL_ETIMEOUT;
 }
 
-/* An answer that comes too late is shown before the next command goes, not as that one's. */
+static int exec_one(ll_socket *socket, const struct terminal *t, const char *line, size_t size) {
+    int rc = show_until_quiet(socket, t, 0); /* a late answer to the last command */
+    if (rc == 0 || rc == LL_ETIMEOUT)
+        rc = send_all(socket, line, size);
+    if (rc == 0)
+        rc = show_until_quiet(socket, t, t->patience_s);
+    return rc == LL_ETIMEOUT ? t->tell(t->arg, "(no answer within %g s)", t->patience_s) : rc;
+}
+
 int talk_exec(ll_socket *socket, const struct terminal *t) {
     const char *line;
     size_t size;
     int rc;
-    while ((rc = next_line(socket, t, ">>: ", true, &line, &size)) == 0) {
-        if ((rc = show_until_quiet(socket, t, 0)) < 0 || (rc = send_all(socket, line, size)) < 0)
+    while ((rc = next_line(socket, t, ">>: ", true, &line, &size)) == 0)
+        if ((rc = exec_one(socket, t, line, size)) < 0)
             break;
-        if ((rc = show_until_quiet(socket, t, LL_FOREVER)) < 0)
-            break;
-    }
     return over(rc);
 }
 

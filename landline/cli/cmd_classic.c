@@ -24,13 +24,14 @@ static const char about[] =
     "Servers listen on the loopback address, unless --insecure-listen is given. The clients read lines from standard\n"
     "input. get without a PATH asks for paths; a file is saved as DEST, or under its own name with .new behind it.";
 
-enum { NAME_SIZE = 256, CONNECT_SECONDS = 30, LOOKUP_SECONDS = 10 };
+enum { NAME_SIZE = 256, CONNECT_SECONDS = 30, LOOKUP_SECONDS = 10, SECOND = 1000000000 };
 
 struct arguments {
     const struct command *command;
     struct operands operands;
     const char *listen;
     bool insecure;
+    int64_t patience; /* nanoseconds */
 };
 
 static void say(void *arg, const char *line) {
@@ -148,6 +149,7 @@ static int talk(const struct arguments *a, const struct classic_client *client, 
     if (a->operands.count > 2)
         return get_one(a, socket);
     dialog_init(&dialog);
+    dialog.terminal.patience_s = (double)a->patience / SECOND;
     int rc = client->talk(socket, &dialog.terminal);
     dialog_free(&dialog);
     if (rc < 0)
@@ -162,7 +164,8 @@ static int ask(const struct arguments *a) {
     struct ll_error_info info = {0};
     ll_socket *socket;
     if (client == NULL)
-        return cli_usage(a->command, "there is no classic protocol '%s'", name);
+        return cli_usage(a->command, "there is no classic client '%s'%s", name,
+                         classic_find(name) != NULL ? "; the one of the file server is 'get'" : "");
     if (a->listen != NULL || a->insecure)
         return cli_usage(a->command, "--listen and --insecure-listen are for 'classic serve'");
     if (a->operands.count > 2 && strcmp(name, "get") != 0)
@@ -184,11 +187,13 @@ static int ask(const struct arguments *a) {
 }
 
 int cmd_classic(const struct command *self, int argc, char **argv) {
-    struct arguments a = {.command = self};
+    struct arguments a = {.command = self, .patience = (int64_t)LIMIT_CLASSIC_ANSWER_MS * (SECOND / 1000)};
     const struct option_row rows[] = {
         {"listen", 0, OPTION_TEXT, &a.listen, "ADDR:PORT", "serve there; port 0 takes a free one", NULL},
         {"insecure-listen", 0, OPTION_FLAG, &a.insecure, NULL,
          "serve on addresses that others reach; all of them without --listen", NULL},
+        {"patience", 0, OPTION_DURATION, &a.patience, "DURATION",
+         "exec: wait so long for an answer (60s); some servers give none to a command without output", NULL},
         {0},
     };
     const struct options options = {.command = self, .rows = rows, .about = about, .min = 2, .max = 4};

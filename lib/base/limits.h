@@ -73,6 +73,7 @@ enum {
     LIMIT_CLASSIC_SETTLE_MS = 100,                      /* for the client to take the size, before the data follows */
     LIMIT_CLASSIC_SILENCE_MS = 2000,       /* that tells where a size ends which the bytes do not tell … */
     LIMIT_CLASSIC_SILENCE_HINTED_MS = 500, /* … and where the first receive agrees */
+    LIMIT_CLASSIC_ANSWER_MS = 60 * 1000,   /* of an exec server, where the user names no other time */
     LIMIT_CLASSIC_QUIET_MS = 300,          /* ends an answer that has no length */
     LIMIT_CLASSIC_DIGITS_MS = 50,          /* for further digits of a length */
     LIMIT_CLASSIC_RETRY_MS = 100,          /* before accepting again when descriptors ran out */

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -77,6 +78,34 @@ def test_our_exec_client_and_the_old_server(landline):
     done = client(landline, "exec", port, ["echo one; echo two", "", "printf three", "seq 1 5000"])
     numbers = "".join("%d\n" % i for i in range(1, 5001))
     assert (done.returncode, done.stdout.decode()) == (0, "one\ntwo\nthree\n" + numbers), done.stderr
+
+
+def test_exec_command_that_the_old_server_does_not_answer(landline):
+    """It sends nothing where there is no output: our client gives up waiting and goes on."""
+    _, port = seed_server(landline, "exec")
+    done = client(landline, "exec", port, ["true", "echo next"], "--patience", "200ms")
+    assert done.stdout == b"(no answer within 0.2 s)\nnext\n", done.stderr
+
+
+def test_exec_answer_that_comes_late(landline):
+    """It is shown before the next command's answer, not as that answer."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = landline.start("classic", "exec", "127.0.0.1:%d" % listener.getsockname()[1], "--patience", "100ms",
+                                 stdin=subprocess.PIPE, bufsize=0)
+        connection, _ = listener.accept()
+        with connection:
+            process.stdin.write(b"first\n")
+            assert connection.recv(1024) == b"first"
+            process.stdout.wait_for(rb"no answer within 0.1 s")
+            connection.sendall(b"late\n")
+            process.stdin.write(b"second\n")
+            assert connection.recv(1024) == b"second"
+            process.stdout.wait_for(rb"late\n")
+            connection.sendall(b"answer\n")
+            process.stdout.wait_for(rb"answer\n")
+            process.stdin.close()
+            assert process.wait() == 0
+    assert "late\nanswer\n" in process.stdout.text().replace("(no answer within 0.1 s)\n", "")
 
 
 def test_exec_of_ten_megabytes(landline):
@@ -385,7 +414,7 @@ def test_server_ends_with_its_commands(landline, scratch, number):
 @pytest.mark.parametrize("protocol", ["upper", "exec", "ssh", "get"])
 def test_client_ends_when_the_server_goes(landline, protocol):
     server, port = serve(landline, "file" if protocol == "get" else protocol)
-    waiting = landline.start("classic", protocol, "127.0.0.1:%d" % port, stdin=-1)  # -1: a pipe that stays open
+    waiting = landline.start("classic", protocol, "127.0.0.1:%d" % port, stdin=subprocess.PIPE)
     support.eventually(lambda: [f for f in support.descriptors(server.pid).values() if "socket" in f][1:], "a client")
     server.stop()
     assert waiting.wait() == 1
@@ -398,7 +427,7 @@ def test_a_terminal_gets_no_control_characters(landline):
     master, slave = os.openpty()
     process = landline.spawn([PYTHON, "-c", "import os, sys; os.dup2(int(sys.argv[1]), 1); os.execv(sys.argv[2], "
                               "sys.argv[2:])", str(slave), support.LANDLINE, "classic", "ssh", "127.0.0.1:%d" % port],
-                             stdin=-1, pass_fds=[slave])
+                             stdin=subprocess.PIPE, pass_fds=[slave])
     os.close(slave)
     process.stdin.write(b"printf 'a\\033[31mb\\tc\\nd\\a'\n")
     process.stdin.close()

@@ -445,6 +445,55 @@ static void signals_the_whole_group(void **state) {
     assert_int_equal(finish(&child).signal, SIGTERM);
 }
 
+static void makes_pipes_for_output(void **state) {
+    (void)state;
+    int ends[2], before = open_descriptors();
+    assert_int_equal(spawn_pipe(ends), 0);
+    assert_int_equal(fcntl(ends[0], F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    assert_int_equal(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0);
+    assert_int_equal(fcntl(ends[0], F_GETFD) & fcntl(ends[1], F_GETFD), FD_CLOEXEC);
+    close(ends[0]);
+    close(ends[1]);
+    struct rlimit old, none;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    none = (struct rlimit){3, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    int rc = spawn_pipe(ends);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(rc, -EMFILE);
+    assert_int_equal(open_descriptors(), before);
+}
+
+static void raises_the_limit_of_descriptors_for_itself_only(void **state) {
+    (void)state;
+    struct rlimit old, now;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    struct rlimit low = {64, old.rlim_max};
+    struct spawn_limit limit = {.resource = RLIMIT_NOFILE};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    assert_int_equal(spawn_raise_descriptors(&limit.value), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &now), 0);
+    assert_int_equal(now.rlim_cur, old.rlim_max);
+    assert_int_equal(limit.value.rlim_cur, 64);
+    struct spawn_request request = shell("ulimit -S -n");
+    request.limits = &limit;
+    request.limit_count = 1;
+    assert_prints(request, "64");
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+}
+
+static void waits_for_the_end(void **state) {
+    (void)state;
+    struct spawn_request request = shell("exit 4");
+    struct spawn_child child;
+    struct spawn_result result;
+    assert_int_equal(spawn_start(&request, &child, NULL), 0);
+    spawn_await(&child);
+    assert_int_equal(spawn_reap(&child, &result), 0);
+    assert_int_equal(result.exit_code, 4);
+    spawn_await(&child); /* collected: nothing to wait for */
+}
+
 static void *spawn_many(void *failed) {
     for (int i = 0; i < 50; i++) {
         struct spawn_request request = shell("exit 9");
@@ -491,6 +540,9 @@ int main(void) {
         cmocka_unit_test(fails_whole_without_descriptors),
         cmocka_unit_test(tells_how_it_ended),
         cmocka_unit_test(signals_the_whole_group),
+        cmocka_unit_test(makes_pipes_for_output),
+        cmocka_unit_test(raises_the_limit_of_descriptors_for_itself_only),
+        cmocka_unit_test(waits_for_the_end),
         cmocka_unit_test(works_from_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
