@@ -4,23 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The length of the UTF-8 sequence at s, and its code point; 0 where the bytes are not valid UTF-8 (RFC 3629). */
-static size_t decode(const uint8_t *s, size_t length, uint32_t *point) {
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t need = s[0] < 0x80 ? 1 : s[0] >= 0xf0 && s[0] < 0xf8 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
-    if (need == 0 || s[0] >= 0xf8 || need > length)
-        return 0;
-    uint32_t value = need == 1 ? s[0] : s[0] & (0xffU >> (need + 1));
-    for (size_t i = 1; i < need; i++) {
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-        value = value << 6 | (s[i] & 0x3fU);
-    }
-    if (value < smallest[need] || value > 0x10ffff || (value >= 0xd800 && value < 0xe000))
-        return 0;
-    *point = value;
-    return need;
-}
+#include "lib/base/utf8.h"
 
 /* What may reach a terminal as it is: no controls, nothing that turns the direction of the text around. */
 static int harmless(uint32_t point) {
@@ -49,7 +33,7 @@ size_t escape_bytes(char *out, size_t size, const void *bytes, size_t length) {
     while (length > 0 && size > 0) {
         char piece[5];
         uint32_t point = 0;
-        size_t taken = decode(s, length, &point), shown = taken;
+        size_t taken = utf8_decode(s, length, &point), shown = taken;
         if (taken != 0 && harmless(point)) {
             memcpy(piece, s, taken);
         } else {

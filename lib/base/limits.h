@@ -78,6 +78,12 @@ enum {
     LIMIT_CLASSIC_DIGITS_MS = 50,          /* for further digits of a length */
     LIMIT_CLASSIC_RETRY_MS = 100,          /* before accepting again when descriptors ran out */
     LIMIT_CLASSIC_GOODBYE_MS = 2000,       /* for killed commands to be collected when the server ends */
+
+    /* Transfers of files */
+    LIMIT_TRANSFER_SOURCES = 65536,  /* that one pattern may name */
+    LIMIT_TRANSFER_GATHER = 1 << 20, /* records that wait to be written, without file data */
+    LIMIT_TRANSFER_GROUPS = 1 << 15, /* files with several names whose names are kept together */
+    LIMIT_TRANSFER_BATCH = 256,      /* names that are published together, after one flush */
 };
 
 #endif

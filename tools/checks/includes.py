@@ -15,12 +15,13 @@ ROOMS = {
     "lib/tls": {"landline/error.h", "landline/events.h", "landline/stream.h", "landline/tls.h", "lib/base"},
     "lib/loop": {"landline/error.h", "landline/events.h", "landline/loop.h", "lib/base", "lib/os"},
     "landline/proto": {"landline/error.h", "landline/frame.h", "lib/base", "lib/frame"},
-    "landline/service": {"landline/error.h", "lib/base", "lib/os", "landline/proto"},
+    "landline/transfer": {"landline/error.h", "lib/base", "lib/os", "landline/proto"},
+    "landline/service": {"landline/error.h", "lib/base", "lib/os", "landline/proto", "landline/transfer"},
     "landline/server": {"public", "lib/base", "lib/os", "lib/tls", "landline/proto", "landline/service"},
-    "landline/client": {"public", "lib/base", "lib/os", "lib/tls", "landline/proto"},
+    "landline/client": {"public", "lib/base", "lib/os", "lib/tls", "landline/proto", "landline/transfer"},
     "landline/classic": {"public", "lib/base", "lib/os"},
     "landline/observe": {"public", "lib/base", "lib/os"},
-    "landline/cli": {"public", "lib/base", "lib/os", "lib/tls", "landline/proto", "landline/service",
+    "landline/cli": {"public", "lib/base", "lib/os", "lib/tls", "landline/proto", "landline/transfer", "landline/service",
                      "landline/server", "landline/client", "landline/classic", "landline/observe"},
 }
 ANYTHING = {"tests", "fuzz", "bench"}

@@ -1,0 +1,149 @@
+#include "landline/transfer/io.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "landline/error.h"
+#include "landline/proto/tree.h"
+#include "lib/base/limits.h"
+#include "lib/os/clock.h"
+
+enum {
+    GATHER = 128 * 1024,                      /* written at once when so much has come together */
+    INCOMING = 2 * (TREE_HEAD + TREE_RECORD), /* so that a long record and what follows fit one read */
+};
+
+int transfer_io_init(struct transfer_io *io, int in, int out) {
+    *io = (struct transfer_io){.in = in, .out = out};
+    buf_init(&io->writing, LIMIT_TRANSFER_GATHER);
+    io->incoming = malloc(INCOMING);
+    return io->incoming == NULL ? -ENOMEM : 0;
+}
+
+void transfer_io_free(struct transfer_io *io) {
+    buf_free(&io->writing);
+    free(io->incoming);
+    io->incoming = NULL;
+}
+
+/* ---- writing ---- */
+
+/* Waits until the rate allows more; what was sent moves the point by as much time as it may take. */
+static void pace(struct transfer_io *io, size_t n) {
+    if (io->rate == 0)
+        return;
+    int64_t now = clock_now();
+    if (io->paced_until > now) {
+        struct timespec until = {.tv_sec = io->paced_until / 1000000000, .tv_nsec = io->paced_until % 1000000000};
+        while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+            ;
+        now = io->paced_until;
+    }
+    io->paced_until = now + (int64_t)((double)n * 1e9 / (double)io->rate);
+}
+
+static int write_all(struct transfer_io *io, struct iovec *iov, int count) {
+    int64_t before = clock_now();
+    while (count > 0) {
+        ssize_t n = writev(io->out, iov, count);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno == EPIPE || errno == ECONNRESET ? LL_ELOST : -errno;
+        io->write_bytes += (uint64_t)n;
+        for (; count > 0 && (size_t)n >= iov->iov_len; iov++, count--)
+            n -= (ssize_t)iov->iov_len;
+        if (count > 0) {
+            iov->iov_base = (uint8_t *)iov->iov_base + n;
+            iov->iov_len -= (size_t)n;
+        }
+    }
+    io->write_ns += clock_now() - before;
+    return 0;
+}
+
+int transfer_io_flush(struct transfer_io *io) {
+    if (io->writing.failed != 0)
+        return io->writing.failed;
+    size_t n = buf_size(&io->writing);
+    if (n == 0)
+        return 0;
+    pace(io, n);
+    int e = write_all(io, &(struct iovec){buf_front(&io->writing), n}, 1);
+    buf_clear(&io->writing);
+    return e;
+}
+
+int transfer_io_settle(struct transfer_io *io) {
+    return io->writing.failed != 0 || buf_size(&io->writing) >= GATHER ? transfer_io_flush(io) : 0;
+}
+
+int transfer_io_send(struct transfer_io *io, uint8_t kind, struct slice front, struct slice bytes) {
+    uint8_t head[TREE_HEAD];
+    tree_head(head, kind, (uint32_t)(front.size + bytes.size));
+    buf_add(&io->writing, head, sizeof head);
+    buf_add(&io->writing, front.data, front.size);
+    if (io->writing.failed != 0)
+        return io->writing.failed;
+    size_t gathered = buf_size(&io->writing);
+    pace(io, gathered + bytes.size);
+    struct iovec iov[] = {{buf_front(&io->writing), gathered}, {(void *)(uintptr_t)bytes.data, bytes.size}};
+    int e = write_all(io, iov, 2);
+    buf_clear(&io->writing);
+    return e;
+}
+
+/* ---- reading ---- */
+
+/* Takes the record that lies whole in the buffer, if one does. */
+static int take(struct transfer_io *io, uint8_t *kind, struct slice *payload) {
+    uint32_t length;
+    size_t held = io->end - io->start;
+    if (held < TREE_HEAD)
+        return 0;
+    int e = tree_head_read(io->incoming + io->start, kind, &length);
+    if (e != 0 || held - TREE_HEAD < length)
+        return e;
+    *payload = (struct slice){io->incoming + io->start + TREE_HEAD, length};
+    io->start += TREE_HEAD + length;
+    return 1;
+}
+
+/* Makes room for a whole record behind what is held: moved to the front only when it has to be. */
+static void make_room(struct transfer_io *io) {
+    if (io->start == io->end)
+        io->start = io->end = 0;
+    if (INCOMING - io->start >= TREE_HEAD + TREE_RECORD)
+        return;
+    memmove(io->incoming, io->incoming + io->start, io->end - io->start);
+    io->end -= io->start;
+    io->start = 0;
+}
+
+static bool readable(int fd) {
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, 0) != 0;
+}
+
+int transfer_io_next(struct transfer_io *io, bool wait, uint8_t *kind, struct slice *payload) {
+    for (;;) {
+        int taken = take(io, kind, payload);
+        if (taken != 0)
+            return taken;
+        make_room(io);
+        if (!wait && !readable(io->in))
+            return 0;
+        ssize_t n = read(io->in, io->incoming + io->end, INCOMING - io->end);
+        if (n < 0 && errno != EINTR)
+            return errno == ECONNRESET ? LL_ELOST : -errno;
+        if (n == 0)
+            return io->start == io->end ? LL_EOF : LL_ELOST;
+        if (n > 0)
+            io->end += (size_t)n;
+    }
+}

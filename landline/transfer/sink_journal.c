@@ -1,0 +1,112 @@
+/* The journal of a large file: which of its chunks are written and proved.
+ *
+ * A head (magic, boot, size, time of the source's file), then eight bytes for each chunk in order. A line that drops and a
+ * process that dies lose nothing that was written; a machine that stops may, so after another boot each chunk is read again
+ * and must still have its digest. */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "landline/transfer/sink_state.h"
+
+struct head {
+    char magic[8];
+    uint8_t boot[16];
+    uint64_t size, mtime_s, mtime_ns;
+};
+
+static const char MAGIC[8] = "llfile1";
+
+static struct head head_of(const struct sink *s, const struct sink_file *f) {
+    struct head h = {.size = htobe64(f->size),
+                     .mtime_s = htobe64((uint64_t)f->mtime.tv_sec),
+                     .mtime_ns = htobe64((uint64_t)f->mtime.tv_nsec)};
+    memcpy(h.magic, MAGIC, sizeof MAGIC);
+    memcpy(h.boot, s->boot, sizeof h.boot);
+    return h;
+}
+
+/* Whether the chunk at f->at still has its digest on the disk. */
+static bool still_there(int fd, uint64_t at, uint64_t expected) {
+    struct digest d;
+    char *piece = malloc(TREE_PIECE);
+    bool good = piece != NULL;
+    digest_init(&d);
+    for (uint64_t done = 0; good && done < TREE_CHUNK; done += TREE_PIECE) {
+        good = pread(fd, piece, TREE_PIECE, (off_t)(at + done)) == TREE_PIECE;
+        if (good)
+            digest_add(&d, piece, TREE_PIECE);
+    }
+    free(piece);
+    return good && digest_close_chunk(&d) == expected;
+}
+
+/* Enters the chunks that the journal lists, as far as the file has them. */
+static void enter_chunks(struct sink_file *f, int journal, int fd, bool same_boot) {
+    struct stat st;
+    uint64_t value;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        return;
+    while (f->size - f->at >= TREE_CHUNK && read(journal, &value, sizeof value) == (ssize_t)sizeof value) {
+        if ((uint64_t)st.st_size < f->at + TREE_CHUNK)
+            break;
+        if (!same_boot && !still_there(fd, f->at, be64toh(value)))
+            break;
+        digest_known_chunk(&f->digest, TREE_CHUNK, be64toh(value));
+        f->at += TREE_CHUNK;
+    }
+    f->resumed = f->written = f->proved = f->at;
+}
+
+void sink_journal_resume(struct sink *s, struct sink_file *f) {
+    char name[STAGE_NAME];
+    struct head is, must = head_of(s, f);
+    sink_journal_name(f->name, name);
+    int journal = openat(f->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    if (journal < 0)
+        return;
+    if (read(journal, &is, sizeof is) == (ssize_t)sizeof is) {
+        bool same_boot = memcmp(is.boot, must.boot, sizeof is.boot) == 0;
+        memcpy(is.boot, must.boot, sizeof is.boot);
+        if (memcmp(&is, &must, sizeof is) == 0)
+            enter_chunks(f, journal, f->fd, same_boot);
+    }
+    close(journal);
+}
+
+/* A journal that cannot be written costs the resume, not the transfer. */
+void sink_journal_begin(struct sink *s, struct sink_file *f) {
+    char name[STAGE_NAME];
+    struct head h = head_of(s, f);
+    if (f->size < TREE_CHUNK || f->size == TREE_SIZE_UNKNOWN)
+        return;
+    sink_journal_name(f->name, name);
+    if (f->resumed == 0)
+        unlinkat(f->dir->fd, name, 0);
+    f->journal = openat(f->dir->fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    off_t end = (off_t)(sizeof h + f->resumed / TREE_CHUNK * sizeof(uint64_t));
+    if (f->journal >= 0 && (pwrite(f->journal, &h, sizeof h, 0) != (ssize_t)sizeof h ||
+                            ftruncate(f->journal, end) != 0 || lseek(f->journal, end, SEEK_SET) != end)) {
+        close(f->journal);
+        f->journal = -1;
+    }
+}
+
+void sink_journal_add(struct sink_file *f, uint64_t digest) {
+    uint64_t big = htobe64(digest);
+    if (f->journal >= 0 && write(f->journal, &big, sizeof big) != (ssize_t)sizeof big) {
+        close(f->journal);
+        f->journal = -1;
+    }
+}
+
+void sink_journal_remove(const struct sink_file *f) {
+    char name[STAGE_NAME];
+    if (f->journal < 0)
+        return;
+    sink_journal_name(f->name, name);
+    unlinkat(f->dir->fd, name, 0);
+}

@@ -1,0 +1,120 @@
+/* What the parts of the sink share. */
+#ifndef LANDLINE_TRANSFER_SINK_STATE_H
+#define LANDLINE_TRANSFER_SINK_STATE_H
+
+#include <sys/stat.h>
+
+#include "landline/transfer/digest.h"
+#include "landline/transfer/sink.h"
+#include "lib/base/limits.h"
+
+enum { STAGE_NAME = 48, DISK_NAME = TREE_NAME + 1 };
+
+struct sink_dir {
+    struct sink_dir *parent;
+    unsigned refs;
+    int fd;      /* -1: a dry run, or `lost` */
+    bool inside; /* in a folder that nobody sees yet: names are final */
+    bool staged; /* the top of such a folder: to be published */
+    bool fresh;  /* made by this run: nothing can be in it */
+    bool lost;   /* could not be made: what belongs below it is let pass */
+    bool up;     /* the source has left it */
+    uint16_t mode;
+    struct timespec mtime;
+    char name[DISK_NAME]; /* the final one */
+};
+
+/* A file whose contents come. */
+struct sink_file {
+    struct sink_file *next;
+    struct sink_dir *dir;
+    int fd, journal;             /* -1: not open */
+    bool opened, failed, spoilt; /* spoilt: what was written so far is wrong, not only incomplete */
+    uint16_t mode;
+    struct timespec mtime;
+    uint64_t size, group, resumed;
+    uint64_t at, written, proved; /* seen; on the disk; with a digest that agreed */
+    struct digest digest;
+    char name[DISK_NAME], disk[DISK_NAME];
+};
+
+struct sink_publish {
+    struct sink_dir *dir;
+    int lock; /* keeps others away from the stage until it has its name; -1 for links */
+    bool folder;
+    char stage[STAGE_NAME], name[DISK_NAME];
+};
+
+struct sink_groups;
+
+struct sink {
+    struct transfer_io *io;
+    struct transfer_report *report;
+    const struct sink_options *options;
+    struct tree_summary *summary;
+    struct sink_dir *here; /* the folder the walk is in; the base at the top */
+    unsigned depth, tops;
+    struct sink_file *first, **last; /* wanted, in order */
+    unsigned wanted;
+    struct sink_publish batch[LIMIT_TRANSFER_BATCH];
+    unsigned batched;
+    uint64_t source_failures;
+    bool over, aborting;
+    mode_t umask;
+    uint8_t boot[16];
+    struct sink_groups *groups;
+    void *unpack_context; /* ZSTD_DCtx */
+    char *unpacked;       /* TREE_PIECE bytes */
+};
+
+/* sink_dir.c */
+int sink_enter(struct sink *s, const struct tree_entry *e);
+int sink_leave(struct sink *s);
+void sink_dir_release(struct sink *s, struct sink_dir *dir);
+
+/* sink_entry.c: FILE, WHOLE, SYMLINK, HARD */
+int sink_file(struct sink *s, const struct tree_entry *e);
+int sink_whole(struct sink *s, const struct tree_entry *e);
+int sink_symlink(struct sink *s, const struct tree_entry *e);
+int sink_hard(struct sink *s, const struct tree_entry *e);
+
+/* sink_file.c: contents of the first wanted file */
+int sink_data(struct sink *s, uint64_t offset, const void *bytes, size_t n);
+int sink_packed(struct sink *s, struct slice payload);
+int sink_digest(struct sink *s, uint64_t end, uint64_t digest);
+int sink_close(struct sink *s, const struct tree_close *c);
+/* Opens and locks what f->disk names in f->dir; contents that may be resumed are kept, others go. Sets f->failed. */
+void sink_begin(struct sink *s, struct sink_file *f);
+/* Everything is there and proved: mode, times, publication. */
+void sink_complete(struct sink *s, struct sink_file *f, uint64_t digest);
+void sink_file_free(struct sink *s, struct sink_file *f);
+
+/* sink_publish.c */
+void sink_stage_name(const char *name, char out[STAGE_NAME]);
+/* Queues; takes `lock`, a descriptor of the file or folder (-1 for a link). */
+void sink_publish(struct sink *s, struct sink_dir *dir, const char *stage, const char *name, bool folder, int lock);
+void sink_publish_all(struct sink *s);
+
+/* sink_journal.c: the chunks of a large file that are proved. */
+void sink_journal_name(const char *name, char out[STAGE_NAME]);
+/* Looks for a journal that fits the open file; what it proves is entered in f->digest, f->at. */
+void sink_journal_resume(struct sink *s, struct sink_file *f);
+void sink_journal_begin(struct sink *s, struct sink_file *f);
+void sink_journal_add(struct sink_file *f, uint64_t digest);
+void sink_journal_remove(const struct sink_file *f);
+
+/* sink_groups.c: where the first name of each file with several is */
+int sink_group_add(struct sink *s, uint64_t group, const struct sink_dir *dir, const char *name, const struct stat *st);
+/* A descriptor of the folder, and in `disk` the name, of the group's first file; -ENOENT where it did not arrive. */
+int sink_group_find(struct sink *s, uint64_t group, char disk[DISK_NAME], struct stat *st);
+void sink_groups_free(struct sink *s);
+
+/* The path from the top, for reports and groups. */
+void sink_path(const struct sink_dir *dir, const char *name, char *out, size_t size);
+/* Counts a failure, and tells the report and the source. `error` is an errno or 0. */
+void sink_problem(struct sink *s, const struct sink_dir *dir, const char *name, int error, const char *text);
+/* What an existing file that the new one would replace says: true to take the new one. */
+bool sink_policy(struct sink *s, const struct tree_entry *e, const struct sink_dir *dir, const char *name,
+                 const struct stat *there);
+
+#endif

@@ -1,0 +1,168 @@
+/* The contents of a file, in pieces, with a digest for each chunk; holes are passed over. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "landline/error.h"
+#include "landline/transfer/source_state.h"
+
+int source_open(const struct source_file *f) {
+    int at = f->dir != NULL ? dirfd(f->dir->listing) : f->root->dir;
+    int fd = openat(at, f->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    return fd < 0 ? -errno : fd;
+}
+
+static bool same(const struct source_file *f, const struct stat *st) {
+    return S_ISREG(st->st_mode) && (uint64_t)st->st_size == f->size && st->st_ino == f->inode &&
+           st->st_mtim.tv_sec == f->mtime.tv_sec && st->st_mtim.tv_nsec == f->mtime.tv_nsec &&
+           st->st_ctim.tv_sec == f->ctime.tv_sec && st->st_ctim.tv_nsec == f->ctime.tv_nsec;
+}
+
+/* ---- begin and end ---- */
+
+static void say_end(struct source *s, const struct source_file *f, uint8_t state, int error) {
+    struct tree_close c = {.state = state, .error = (uint32_t)error, .size = s->at};
+    tree_put_close(&s->io->writing, &c);
+    char path[4096];
+    source_path(f->dir, f->dir != NULL ? f->name : f->root->name, path, sizeof path);
+    if (state == TREE_OK) {
+        struct transfer_receipt r = {path, s->at, 0, f->offset, f->offset == 0, false};
+        if (r.has_digest)
+            r.digest = digest_whole(&s->digest);
+        report_receipt(s->report, &r);
+    } else {
+        s->failures++;
+        report_problem(s->report, path, error, state == TREE_CHANGED ? "it changed while it was read" : NULL);
+    }
+}
+
+static int finish(struct source *s, uint8_t state, int error) {
+    struct source_file *f = source_first(&s->wanted);
+    say_end(s, f, state, error);
+    if (s->fd >= 0 && !s->stream)
+        close(s->fd);
+    s->fd = -1;
+    s->sending = false;
+    source_file_release(f);
+    source_pop(&s->wanted);
+    return 0;
+}
+
+static int begin(struct source *s, struct source_file *f) {
+    struct stat st = {0};
+    s->sending = true;
+    s->sparse = false;
+    s->at = s->data_end = f->offset;
+    digest_init(&s->digest);
+    s->digest.at = f->offset;
+    s->stream = f->dir == NULL && f->root->stream >= 0;
+    s->fd = s->stream ? f->root->stream : source_open(f);
+    if (s->fd < 0)
+        return finish(s, TREE_UNREADABLE, -s->fd);
+    if (s->stream)
+        return 0;
+    if (fstat(s->fd, &st) != 0)
+        return finish(s, TREE_UNREADABLE, errno);
+    if (!same(f, &st))
+        return finish(s, TREE_CHANGED, 0);
+    s->sparse = (uint64_t)st.st_blocks * 512 < f->size;
+    posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return 0;
+}
+
+/* All that was announced has been read. */
+static int complete(struct source *s, struct source_file *f) {
+    struct stat st;
+    if (s->at % TREE_CHUNK != 0)
+        tree_put_digest(&s->io->writing, s->at, digest_close_chunk(&s->digest));
+    if (s->stream)
+        return finish(s, TREE_OK, 0);
+    if (fstat(s->fd, &st) != 0)
+        return finish(s, TREE_UNREADABLE, errno);
+    return finish(s, same(f, &st) ? TREE_OK : TREE_CHANGED, 0);
+}
+
+/* ---- the pieces ---- */
+
+static void close_full_chunk(struct source *s) {
+    if (s->at % TREE_CHUNK == 0)
+        tree_put_digest(&s->io->writing, s->at, digest_close_chunk(&s->digest));
+}
+
+/* Passes over a hole, up to the end of its chunk. True where there was one. */
+static bool pass_hole(struct source *s, const struct source_file *f) {
+    if (!s->sparse || s->at < s->data_end)
+        return false;
+    off_t data = lseek(s->fd, (off_t)s->at, SEEK_DATA);
+    uint64_t next = data < 0 ? (errno == ENXIO ? f->size : s->at) : (uint64_t)data;
+    if (next == s->at) {
+        off_t hole = lseek(s->fd, (off_t)s->at, SEEK_HOLE);
+        s->data_end = hole < 0 ? f->size : (uint64_t)hole;
+        return false;
+    }
+    size_t n = digest_room(&s->digest);
+    if (n > next - s->at)
+        n = (size_t)(next - s->at);
+    digest_add_zeros(&s->digest, n);
+    s->at += n;
+    atomic_fetch_add(&s->report->resumed, n);
+    close_full_chunk(s);
+    return true;
+}
+
+static int send_piece(struct source *s, const struct source_file *f) {
+    size_t n = digest_room(&s->digest);
+    if (n > TREE_PIECE)
+        n = TREE_PIECE;
+    if (!s->stream && n > f->size - s->at)
+        n = (size_t)(f->size - s->at);
+    if (s->sparse && n > s->data_end - s->at)
+        n = (size_t)(s->data_end - s->at);
+    ssize_t got = s->stream ? read(s->fd, s->scratch, n) : pread(s->fd, s->scratch, n, (off_t)s->at);
+    if (got < 0)
+        return errno == EINTR ? 0 : finish(s, TREE_UNREADABLE, errno);
+    if (got == 0)
+        return s->stream ? complete(s, source_first(&s->wanted)) : finish(s, TREE_CHANGED, 0);
+    digest_add(&s->digest, s->scratch, (size_t)got);
+    int e = source_pack(s, s->at, s->scratch, (size_t)got);
+    s->at += (uint64_t)got;
+    atomic_fetch_add(&s->report->bytes, (uint64_t)got);
+    close_full_chunk(s);
+    return e;
+}
+
+int source_send(struct source *s) {
+    struct source_file *f = source_first(&s->wanted);
+    if (!s->sending)
+        return begin(s, f);
+    if (!s->stream && s->at == f->size)
+        return complete(s, f);
+    return pass_hole(s, f) ? 0 : send_piece(s, f);
+}
+
+void source_send_free(struct source *s) {
+    if (s->fd >= 0 && !s->stream)
+        close(s->fd);
+    s->fd = -1;
+}
+
+int source_digest(struct source *s, int fd, uint64_t *digest) {
+    struct digest d;
+    digest_init(&d);
+    for (;;) {
+        size_t n = digest_room(&d);
+        ssize_t got = read(fd, s->scratch, n < TREE_PIECE ? n : TREE_PIECE);
+        if (got < 0)
+            return -errno;
+        if (got == 0)
+            break;
+        digest_add(&d, s->scratch, (size_t)got);
+        if (d.at % TREE_CHUNK == 0)
+            digest_close_chunk(&d);
+    }
+    if (d.at % TREE_CHUNK != 0)
+        digest_close_chunk(&d);
+    *digest = digest_whole(&d);
+    return 0;
+}

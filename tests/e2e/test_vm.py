@@ -1,0 +1,70 @@
+"""Programs that need more kernel than this host's, in a small virtual machine; and what the host says without it."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+import support
+
+sys.path.insert(0, os.path.join(support.ROOT, "tests", "vm"))
+
+import machine  # noqa: E402
+
+BOOT_SECONDS = 240  # software emulation on a slow, busy host; 5 s when it is idle
+
+
+def program(name):
+    return os.path.join(support.BUILD, "tests", "vm", "vm-" + name)
+
+
+def in_machine(name, modules, *arguments):
+    try:
+        code, output = machine.run_in_machine(program(name), arguments, modules, BOOT_SECONDS)
+    except machine.Impossible as why:
+        pytest.skip(str(why))
+    assert code == 0, output
+    return output
+
+
+def host_has(*what):
+    try:
+        socket.socket(*what).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.timeout(300)
+def test_rdm_over_tipc(build):
+    assert ", 0 failed" in in_machine("rdm", ["tipc"])
+
+
+@pytest.mark.timeout(300)
+def test_sctp_vsock_and_kernel_tls(build):
+    assert ", 0 failed" in in_machine("rest", ["sctp", "vsock_loopback", "tls", "gcm", "ctr", "ghash_generic"])
+
+
+@pytest.mark.timeout(300)
+def test_kernel_without_the_modules(build):
+    """The same kernel without the modules: each is told as not supported, and which."""
+    assert ", 0 failed" in in_machine("rdm", [], "absent")
+    assert ", 0 failed" in in_machine("rest", [], "absent")
+
+
+def test_rdm_on_this_host(build):
+    argument = [] if host_has(socket.AF_TIPC, socket.SOCK_RDM) else ["absent"]
+    done = subprocess.run([program("rdm"), *argument], stdout=subprocess.PIPE, timeout=support.PATIENCE)
+    assert done.returncode == 0, done.stdout.decode()
+
+
+def test_a_failure_in_the_machine_is_one(build, tmp_path):
+    """The machine's verdict is the program's: a wrong expectation must come out as a failure."""
+    try:
+        code, output = machine.run_in_machine(program("rdm"), (), (), BOOT_SECONDS)
+    except machine.Impossible as why:
+        pytest.skip(str(why))
+    assert code == 1
+    assert "LL_ENOTSUP" in output
