@@ -192,8 +192,10 @@ static int run_watch(struct request *r, struct trace *t) {
     return finish(r, t, code, &info);
 }
 
-static int run_command(struct request *r, struct trace *t, char *const argv[]) {
+static int run_command(struct request *r, struct trace *t, const struct operands *words) {
     struct ll_error_info info;
+    char **argv = words->values;
+    argv[words->count] = NULL; /* the parser has moved the words to the front; what is behind them is old */
     int status = EXIT_OK;
     int code = trace_command(t, &r->place, argv, &status, &info);
     say_blind(t);
@@ -217,7 +219,7 @@ static int run(struct request *r, const struct operands *operands, bool command)
     else if (r->watch != NULL && operands->count == 0)
         status = run_watch(r, &t);
     else if (command && operands->count > 0)
-        status = run_command(r, &t, operands->values);
+        status = run_command(r, &t, operands);
     else if (operands->count == 1)
         status = run_target(r, &t, operands->values[0]);
     else

@@ -68,31 +68,54 @@ static void put_text(const struct canvas *c, const char *lead, const struct buf 
     size_t left = buf_size(text), indent = text_width(lead, strlen(lead)) + 1;
     for (bool first = true; left > 0; first = false) {
         size_t n = text_break(at, left, c->area - indent);
+        size_t shown = n;
+        while (shown > 0 && at[shown - 1] == ' ')
+            shown--;
         char line[4 * DRAW_WIDEST + 16];
-        snprintf(line, sizeof line, " %s%.*s", first ? lead : *lead != '\0' ? "  " : "", (int)n, at);
+        snprintf(line, sizeof line, " %s%.*s", first ? lead : *lead != '\0' ? "  " : "", (int)shown, at);
         put_plain_row(c, line, color);
         at += n;
         left -= n;
     }
 }
 
-/* "── SYN ACK ─────▶", mirrored for the other direction; a lost one ends on the way. */
+/* The way of an arrow: to the right where `right`, over `way` of the area's columns, which begin behind `skip`. */
+struct way {
+    bool right;
+    size_t skip, way;
+    const char *head;
+};
+
+/* A lost segment ends on its way, an ICMP error begins there and goes to who sent what it is about. */
+static struct way find_way(const struct canvas *c, const struct step *s) {
+    bool right = (s->from == FLOW_CLIENT) != s->icmp;
+    bool part = s->lost || s->icmp;
+    size_t way = part ? c->area * 2 / 3 : c->area, rest = c->area - way;
+    return (struct way){.right = right,
+                        .way = way,
+                        .skip = right == s->icmp ? rest : 0,
+                        .head = s->lost ? c->g->lost
+                                : right ? c->g->right
+                                        : c->g->left};
+}
+
+/* "─── SYN ACK ─────▶", mirrored for the other direction. */
 static void make_arrow(const struct canvas *c, const struct step *s, struct buf *line) {
     struct buf flags;
     buf_init(&flags, LIMIT_TRACE_TEXT);
     words_flags(&flags, s);
     buf_add_u8(&flags, '\0');
     const char *name = flags.failed == 0 ? (const char *)buf_front(&flags) : "";
-    size_t way = s->lost ? c->area * 2 / 3 : c->area;
-    size_t taken = strlen(name) + 6, rest = way > taken ? way - taken : 0;
-    if (s->from == FLOW_CLIENT) {
+    struct way w = find_way(c, s);
+    size_t taken = strlen(name) + 6, rest = w.way > taken ? w.way - taken : 0;
+    repeat(line, " ", w.skip);
+    if (w.right) {
         repeat(line, c->g->line, 3);
         words_format(line, " %s ", name);
         repeat(line, c->g->line, rest);
-        put(line, s->lost ? c->g->lost : c->g->right);
+        put(line, w.head);
     } else {
-        repeat(line, " ", c->area - way);
-        put(line, s->lost ? c->g->lost : c->g->left);
+        put(line, w.head);
         repeat(line, c->g->line, rest);
         words_format(line, " %s ", name);
         repeat(line, c->g->line, 3);
@@ -134,10 +157,10 @@ static void put_arrow(const struct canvas *c, size_t i) {
     struct buf line;
     buf_init(&line, LIMIT_TRACE_TEXT);
     make_arrow(c, s, &line);
-    bool right = s->from == FLOW_CLIENT;
+    bool from_left = s->from == FLOW_CLIENT && !s->icmp, from_right = s->from == FLOW_SERVER && !s->icmp;
     if (line.failed == 0)
-        put_row(c, &(struct row){time, changed(before[0], s->state[0]), right ? c->g->leave_right : c->g->life,
-                                 right ? c->g->life : c->g->leave_left, changed(before[1], s->state[1]),
+        put_row(c, &(struct row){time, changed(before[0], s->state[0]), from_left ? c->g->leave_right : c->g->life,
+                                 from_right ? c->g->leave_left : c->g->life, changed(before[1], s->state[1]),
                                  (const char *)buf_front(&line), tint_of(s)});
     buf_free(&line);
 }

@@ -85,6 +85,11 @@ static const char *class_of(const struct step *s) {
 
 static void put_arrow(struct pen *p, const struct step *s) {
     int from = s->from == FLOW_CLIENT ? LIFE_LEFT : LIFE_RIGHT, to = s->from == FLOW_CLIENT ? LIFE_RIGHT : LIFE_LEFT;
+    if (s->icmp) { /* it begins on the way, and goes to who sent what it is about */
+        int sender = from;
+        from = from + (to - from) * 2 / 3;
+        to = sender;
+    }
     int sign = to > from ? 1 : -1;
     if (s->lost)
         to = from + (to - from) * 2 / 3;

@@ -54,6 +54,7 @@ int trace_watch(struct trace *t, const struct trace_place *place, uint16_t port,
         if (count == 0)
             trace_report(t, false);
     }
+    trace_drain(t);
     trace_report(t, true);
     int ended = trace_end(t, info);
     return code != 0 ? error_at(info, code, "capture", "packets") : ended;
@@ -66,7 +67,7 @@ static int follow_all(struct trace *t, struct follow *f, int *status) {
     while (code == 0 && (running || filtered) && !trace_stopped(t)) {
         struct pollfd fds[2] = {{.fd = filtered ? f->listener : -1, .events = POLLIN},
                                 {.fd = running ? f->pidfd : -1, .events = POLLIN}};
-        code = trace_wait(t, fds, 2, CLOCK_NEVER);
+        code = trace_wait(t, fds, 2, clock_after(clock_now(), report_every_ns));
         uint16_t port = 0;
         if ((fds[0].revents & POLLIN) != 0) {
             if (follow_next(f, &port) != FOLLOW_NOTHING)
@@ -110,6 +111,7 @@ int trace_command(struct trace *t, const struct trace_place *place, char *const 
     }
     follow_close(&f);
     note_ports(t);
+    trace_drain(t);
     trace_report(t, true);
     int ended = trace_end(t, info);
     return code != 0 ? error_at(info, code, "capture", "packets") : ended;

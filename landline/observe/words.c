@@ -352,12 +352,12 @@ void words_step(struct buf *out, const struct flow *f, size_t i, enum words_lang
 }
 
 void words_verdict(struct buf *out, const struct flow *f, enum words_language language) {
-    static const char *const handshake[] = {" Handshake {handshake}.", " 握手用时 {handshake}。"};
+    static const char *const handshake[] = {" Handshake {handshake}.", "握手用时 {handshake}。"};
     static const char *const totals[] = {
         " {up} bytes up in {up_packets} packets, {down} down in {down_packets}.",
-        " 上行 {up} 字节（{up_packets} 个报文），下行 {down} 字节（{down_packets} 个报文）。"};
+        "上行 {up} 字节（{up_packets} 个报文），下行 {down} 字节（{down_packets} 个报文）。"};
     static const char *const again[] = {" Sent again: {up_again} by the client, {down_again} by the server.",
-                                        " 重传：客户端 {up_again} 次，服务器 {down_again} 次。"};
+                                        "重传：客户端 {up_again} 次，服务器 {down_again} 次。"};
     struct subject of = {.flow = f, .from = f->closer == FLOW_SERVER ? FLOW_SERVER : FLOW_CLIENT, .language = language};
     expand(out, &of, verdicts[f->verdict][language]);
     if (f->handshake_ns >= 0)

@@ -37,6 +37,22 @@ static void gather(struct flow_table *t) {
     }
 }
 
+/* Rows of the diagram have both lifelines, in the columns where all others have them. */
+static void check_lifelines(const char *line, size_t n, int columns, bool ascii) {
+    static const char *const edges[2][2][3] = {{{"│", "├", "┤"}, {"│", "├", "┤"}}, {{"|", "+", "+"}, {"|", "+", "+"}}};
+    static const size_t left = 22, right_from_end = 13;
+    for (int side = 0; side < 2; side++) {
+        size_t want = side == 0 ? left : (size_t)columns - right_from_end, at = 0;
+        while (at < n && text_width(line, at) < want)
+            at += text_break(line + at, n - at, 0);
+        bool found = false;
+        for (int i = 0; i < 3; i++)
+            found = found || strncmp(line + at, edges[ascii][side][i], strlen(edges[ascii][side][i])) == 0;
+        if (!found)
+            fail_msg("no lifeline in column %zu of \"%.*s\"", want, (int)n, line);
+    }
+}
+
 static void check_line(const char *line, size_t n, int columns) {
     if (text_width(line, n) > (size_t)columns)
         fail_msg("%d columns: \"%.*s\"", columns, (int)n, line);
@@ -58,13 +74,20 @@ static void widths(void **state) {
             buf_init(&out, 1 << 20);
             draw_terminal(&out, t.flows[0], &style);
             assert_int_equal(out.failed, 0);
+            int rows = 0;
             const char *at = (const char *)buf_front(&out), *end = at + buf_size(&out);
             while (at < end) {
                 const char *line_end = memchr(at, '\n', (size_t)(end - at));
                 assert_non_null(line_end);
                 check_line(at, (size_t)(line_end - at), columns);
+                const char *edge = style.ascii ? "|" : "│";
+                bool row = line_end - at > 30 && strncmp(at + 22, edge, strlen(edge)) == 0;
+                if (row)
+                    check_lifelines(at, (size_t)(line_end - at), columns, style.ascii);
+                rows += row;
                 at = line_end + 1;
             }
+            assert_true(rows > 10);
             buf_free(&out);
         }
     }
