@@ -193,8 +193,11 @@ LL_API int ll_socket_error(ll_socket *socket, struct ll_error_info *info);
  * -EMSGSIZE (larger than a datagram can be), -EDESTADDRREQ, -ENOTCONN, -EISCONN, -ENOBUFS, -ENETUNREACH, -EHOSTUNREACH,
  * -ENETDOWN, -EACCES (broadcast without SO_BROADCAST), -EPERM, -ECONNREFUSED, -EFAULT. */
 
-/* Receives up to `size` bytes; returns how many. 0 means the peer closed its side (stream), or an empty datagram, or
- * size 0. Of a datagram larger than `size` the rest is lost; with MSG_TRUNC in flags the true length is returned. */
+/* Receives up to `size` bytes; returns how many. 0 means the peer closed its side (stream), or an empty datagram.
+ * Asked for 0 bytes it gives 0 and takes nothing, as in Python (but with MSG_TRUNC it asks the system: with MSG_PEEK
+ * that is the length of the next datagram). Of a datagram larger than `size` the rest is lost; with MSG_TRUNC in flags
+ * the true length is returned. MSG_WAITALL waits for all in blocking mode only; ll_socket_recvall() does in every
+ * mode. */
 LL_API ssize_t ll_socket_recv(ll_socket *socket, void *buffer, size_t size, int flags);
 
 /* The same, and who sent it into *from (may be NULL); of length 0 on a connected stream. */

@@ -32,6 +32,7 @@ struct ll_socket {
         int code;
         const char *call;
         struct ll_address about;
+        char host[sizeof((struct ll_error_info *)0)->subject]; /* instead of the address: a name that was looked up */
     } last;
 };
 
@@ -94,6 +95,9 @@ int socket_ask(ll_socket *s);
 
 /* Records a failure and hands the code back; a success or a "not now" of non-blocking mode passes through. */
 ssize_t socket_result(ll_socket *s, ssize_t code, const char *call, const struct ll_address *about);
+
+/* The same for a host by name that could not be looked up. */
+int socket_lookup_failed(ll_socket *s, int code, const char *host);
 
 /* Connects within the call's time; see ll_socket_connect. To be called between enter and leave. */
 int socket_connect(ll_socket *s, const struct ll_address *address, struct socket_call *call);

@@ -41,7 +41,9 @@ ssize_t ll_socket_recv(ll_socket *s, void *buffer, size_t size, int flags) {
     int fd = socket_enter(s);
     if (fd < 0)
         return fd;
-    ssize_t r = os_recv(fd, buffer, size, flags | atomic_load_explicit(&s->dontwait, memory_order_relaxed));
+    ssize_t r = 0;
+    if (__builtin_expect(size > 0 || (flags & MSG_TRUNC) != 0, 1)) /* TCP would wait before it gives nothing */
+        r = os_recv(fd, buffer, size, flags | atomic_load_explicit(&s->dontwait, memory_order_relaxed));
     if (__builtin_expect(r <= 0, 0)) {
         struct socket_call call = {.name = "recv", .events = readable(flags), .flags = flags};
         struct data_arguments arguments = {.buffer = buffer, .size = size};

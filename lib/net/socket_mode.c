@@ -2,6 +2,7 @@
 #include "lib/net/socket.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "lib/base/error.h"
 
@@ -118,7 +119,15 @@ ssize_t socket_result(ll_socket *s, ssize_t code, const char *call, const struct
     if (code >= 0 || ((code == -EAGAIN || code == -EINPROGRESS) && atomic_load(&s->timeout_ns) == 0))
         return code;
     pthread_mutex_lock(&s->lock);
-    s->last = (struct socket_failure){(int)code, call, about != NULL ? *about : s->peer};
+    s->last = (struct socket_failure){.code = (int)code, .call = call, .about = about != NULL ? *about : s->peer};
+    pthread_mutex_unlock(&s->lock);
+    return code;
+}
+
+int socket_lookup_failed(ll_socket *s, int code, const char *host) {
+    pthread_mutex_lock(&s->lock);
+    s->last = (struct socket_failure){.code = code, .call = "getaddrinfo"};
+    snprintf(s->last.host, sizeof s->last.host, "%s", host);
     pthread_mutex_unlock(&s->lock);
     return code;
 }
@@ -129,9 +138,9 @@ int ll_socket_error(ll_socket *s, struct ll_error_info *info) {
     pthread_mutex_lock(&s->lock);
     struct socket_failure last = s->last;
     pthread_mutex_unlock(&s->lock);
-    char subject[LL_ADDRESS_TEXT] = "";
+    char address[LL_ADDRESS_TEXT], *subject = last.host;
     if (last.about.length > 0)
-        ll_address_format(&last.about, subject, sizeof subject);
+        ll_address_format(&last.about, subject = address, sizeof address);
     error_at(info, last.code, last.call != NULL ? last.call : "socket", subject);
     return 0;
 }

@@ -137,7 +137,7 @@ int ll_socket_connect_ex(ll_socket *s, const struct ll_address *address) {
 
 /* ---- By the name of a host ---- */
 
-/* The first address of the socket's family, within the call's time. */
+/* The first address of the socket's family, within the call's time. Records a failure. */
 static int look_up(ll_socket *s, const char *host, int port, int flags, struct socket_call *call,
                    struct ll_address *address) {
     if (s->family != AF_INET && s->family != AF_INET6)
@@ -152,7 +152,7 @@ static int look_up(ll_socket *s, const char *host, int port, int flags, struct s
     request.numeric_only = timeout == 0;
     request.socket = s;
     int r = resolve_one(&request, address);
-    return socket_is_closed(s) ? LL_ECLOSED : r;
+    return r < 0 ? socket_lookup_failed(s, r, host) : r;
 }
 
 int ll_socket_bind_host(ll_socket *s, const char *host, int port) {
@@ -166,8 +166,6 @@ int ll_socket_bind_host(ll_socket *s, const char *host, int port) {
     int r = look_up(s, host, port, AI_PASSIVE, &call, &address);
     if (r == 0)
         r = (int)socket_result(s, os_bind(fd, &address.as.any, address.length), "bind", &address);
-    else
-        socket_result(s, r, "getaddrinfo", NULL);
     socket_leave(s);
     return r;
 }
@@ -181,7 +179,8 @@ int ll_socket_connect_host(ll_socket *s, const char *host, int port) {
     struct ll_address address = {0};
     struct socket_call call = {.events = POLLOUT};
     int r = look_up(s, host, port, 0, &call, &address);
-    r = r == 0 ? socket_connect(s, &address, &call) : (int)socket_result(s, r, "getaddrinfo", NULL);
+    if (r == 0)
+        r = socket_connect(s, &address, &call);
     socket_leave(s);
     return r;
 }

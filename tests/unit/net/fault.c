@@ -61,7 +61,8 @@ WRAP(int, -1, FAULT_SETSOCKOPT, setsockopt, (int fd, int level, int option, cons
 WRAP(int, -1, FAULT_SOCKET, socket, (int family, int type, int protocol), (family, type, protocol))
 WRAP(int, -1, FAULT_POLL, ppoll, (struct pollfd * fds, nfds_t n, const struct timespec *wait, const sigset_t *mask),
      (fds, n, wait, mask))
-WRAP(ssize_t, -1, FAULT_SEND, send, (int fd, const void *bytes, size_t n, int flags), (fd, bytes, n, flags))
+WRAP(ssize_t, errno == 0 ? 0 : -1, FAULT_SEND, send, (int fd, const void *bytes, size_t n, int flags),
+     (fd, bytes, n, flags))
 WRAP(ssize_t, -1, FAULT_RECV, recv, (int fd, void *bytes, size_t n, int flags), (fd, bytes, n, flags))
 WRAP(int, -1, FAULT_ACCEPT, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags), (fd, a, n, flags))
 WRAP(ssize_t, -1, FAULT_SENDFILE, sendfile64, (int to, int from, off_t *offset, size_t n), (to, from, offset, n))

@@ -30,7 +30,7 @@ enum fault {
     FAULT_COUNT
 };
 
-/* The call after the next `skip` ones fails with `error`, once. */
+/* The call after the next `skip` ones fails with `error`, once; a send that fails with 0 sends nothing and says so. */
 void fault_set(enum fault fault, int skip, int error);
 
 /* How often it was called since fault_set() or fault_clear(). */
