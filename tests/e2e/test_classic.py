@@ -225,7 +225,8 @@ def test_file_of_a_gibibyte(landline, scratch):
     assert sha256(scratch + "/ours") == digest
 
 
-@pytest.mark.parametrize("content", [b"2026-11-22 a log begins with a date\n", b"7", b"456", b"0", b"123456789" * 30])
+@pytest.mark.parametrize("content", [b"2026-11-22 a log begins with a date\n", b"7", b"456", b"0", b"123456789" * 30],
+                         ids=["date", "digit", "number", "zero", "digits"])
 def test_file_that_begins_with_digits(landline, scratch, content):
     with open(scratch + "/file", "wb") as file:
         file.write(content)

@@ -1,6 +1,7 @@
 """Programs that need more kernel than this host's, in a small virtual machine; and what the host says without it."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,9 +21,9 @@ def program(name):
     return os.path.join(support.BUILD, "tests", "vm", "vm-" + name)
 
 
-def in_machine(name, modules, *arguments):
+def in_machine(path, modules, *arguments, files=()):
     try:
-        code, output = machine.run_in_machine(program(name), arguments, modules, BOOT_SECONDS)
+        code, output = machine.run_in_machine(path, arguments, modules, BOOT_SECONDS, files)
     except machine.Impossible as why:
         pytest.skip(str(why))
     assert code == 0, output
@@ -39,19 +40,19 @@ def host_has(*what):
 
 @pytest.mark.timeout(300)
 def test_rdm_over_tipc(build):
-    assert ", 0 failed" in in_machine("rdm", ["tipc"])
+    assert ", 0 failed" in in_machine(program("rdm"), ["tipc"])
 
 
 @pytest.mark.timeout(300)
 def test_sctp_vsock_and_kernel_tls(build):
-    assert ", 0 failed" in in_machine("rest", ["sctp", "vsock_loopback", "tls", "gcm", "ctr", "ghash_generic"])
+    assert ", 0 failed" in in_machine(program("rest"), ["sctp", "vsock_loopback", "tls", "gcm", "ctr", "ghash_generic"])
 
 
 @pytest.mark.timeout(300)
 def test_kernel_without_the_modules(build):
     """The same kernel without the modules: each is told as not supported, and which."""
-    assert ", 0 failed" in in_machine("rdm", [], "absent")
-    assert ", 0 failed" in in_machine("rest", [], "absent")
+    assert ", 0 failed" in in_machine(program("rdm"), [], "absent")
+    assert ", 0 failed" in in_machine(program("rest"), [], "absent")
 
 
 def test_rdm_on_this_host(build):
@@ -68,3 +69,13 @@ def test_a_failure_in_the_machine_is_one(build, tmp_path):
         pytest.skip(str(why))
     assert code == 1
     assert "LL_ENOTSUP" in output
+
+
+@pytest.mark.timeout(300)
+def test_classic_protocols_over_a_lossy_link(build):
+    tc = shutil.which("tc", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if tc is None:
+        pytest.skip("no tc on this host (Debian: iproute2)")
+    script = os.path.join(support.ROOT, "tests", "vm", "lossy.sh")
+    output = in_machine(script, ["sch_netem"], support.LANDLINE, tc, files=[support.LANDLINE, tc])
+    assert "all came whole" in output

@@ -25,7 +25,7 @@ def ask(connection):
         size = connection.recv(seed_common.PIECE).decode()
         print("length:", size)
         connection.send(b"ok")
-        received = b""
+        received = bytearray()
         while len(received) < int(size):
             received += connection.recv(seed_common.PIECE)
         print("received:", len(received))

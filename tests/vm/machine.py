@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """A small virtual machine for what this host's kernel lacks: Debian's cloud kernel, busybox and one program.
 
-    tests/vm/machine.py [--module NAME]... [--timeout SECONDS] PROGRAM [ARGUMENT]...
+    tests/vm/machine.py [--module NAME]... [--file PATH]... [--timeout SECONDS] PROGRAM [ARGUMENT]...
 
 Boots in software emulation (no /dev/kvm, no network, no disk), loads the modules, runs the program and ends with its
-exit code; its output comes out line by line. Exit code 77: not possible on this host, and why.
+exit code; its output comes out line by line. PROGRAM may be a script for #!/bin/sh, which is busybox there; what it
+needs more is given with --file and found under the same path. Exit code 77: not possible on this host, and why.
 
 The kernel and busybox are Debian packages, downloaded with apt (not installed) and unpacked into a folder that is kept:
 $LANDLINE_VM_CACHE, or .cache/vm in the source tree. qemu-system-x86 has to be installed. Standard library only.
@@ -152,13 +153,14 @@ class Archive:
         self.file.close()
 
 
-def build_initramfs(path, busybox, modules, program, arguments):
+def build_initramfs(path, busybox, modules, files, program, arguments):
     archive = Archive(path)
     archive.add("/bin/busybox", busybox.read_bytes())
     for module in modules:
         archive.add("/modules/" + module.name, module.read_bytes())
-    for library in libraries(program):
-        archive.add(library, Path(library).read_bytes())
+    needed = {library for file in [program, *files] for library in libraries(file)}
+    for file in [*files, *sorted(needed - set(files))]:
+        archive.add(file, Path(file).read_bytes())
     archive.add("/program", Path(program).read_bytes())
     quoted = " ".join("'" + argument.replace("'", "'\\''") + "'" for argument in arguments)
     names = " ".join(module.name for module in modules)
@@ -176,15 +178,18 @@ def boot(image, initramfs, timeout):
     return done.stdout.decode(errors="replace").replace("\r", "")
 
 
-def run_in_machine(program, arguments=(), modules=(), timeout=300):
-    """(exit code, output) of the program in the machine; raises Impossible, or TimeoutExpired."""
+def run_in_machine(program, arguments=(), modules=(), timeout=300, files=()):
+    """(exit code, output) of the program in the machine; raises Impossible, or TimeoutExpired.
+
+    `files` are absolute paths; they, and the libraries they need, are there under the same names.
+    """
     if shutil.which(QEMU) is None:
         raise Impossible(f"{QEMU} is not installed (Debian: qemu-system-x86)")
     cache = Path(os.environ.get("LANDLINE_VM_CACHE", ROOT / ".cache/vm"))
     image, folder, busybox = obtain(cache)
     with tempfile.TemporaryDirectory(prefix="landline-vm-") as scratch:
         initramfs = Path(scratch) / "initramfs"
-        build_initramfs(initramfs, busybox, with_needed(folder, modules), program, arguments)
+        build_initramfs(initramfs, busybox, with_needed(folder, modules), files, program, arguments)
         console = boot(image, initramfs, timeout)
     found = re.search(f"{BEGIN}\n(.*?)^{END} (\\d+)$", console, re.DOTALL | re.MULTILINE)
     if not found:
@@ -195,12 +200,14 @@ def run_in_machine(program, arguments=(), modules=(), timeout=300):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--module", action="append", default=[])
+    parser.add_argument("--file", action="append", default=[])
     parser.add_argument("--timeout", type=float, default=300)
     parser.add_argument("program")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
     try:
-        code, output = run_in_machine(options.program, options.arguments, options.module, options.timeout)
+        code, output = run_in_machine(options.program, options.arguments, options.module, options.timeout,
+                                      [os.path.abspath(file) for file in options.file])
     except Impossible as why:
         print(f"skipped: {why}", file=sys.stderr)
         return 77
