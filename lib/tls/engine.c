@@ -198,6 +198,14 @@ void tls_engine_plain(struct tls_engine *e, const uint8_t **bytes, size_t *n) {
     *bytes = *n > 0 ? buf_front(&e->in) + e->plain_at : NULL;
 }
 
+bool tls_engine_readable(const struct tls_engine *e) {
+    if (e->plain_at < e->plain_end || e->state == TLS_CLOSED || e->state == TLS_FAILED)
+        return true;
+    size_t held = buf_size(&e->in);
+    int size = e->state == TLS_HANDSHAKING || held == 0 ? 0 : record_size(buf_front(&e->in), held);
+    return size < 0 || (size > 0 && held >= (size_t)size);
+}
+
 void tls_engine_consume(struct tls_engine *e, size_t n) {
     e->plain_at += n;
     if (e->plain_at < e->plain_end || e->opened == 0)

@@ -128,6 +128,9 @@ void tls_engine_eof(struct tls_engine *engine);
  * writes; only tls_engine_reserve() may move it, and then this call gives its new place. */
 void tls_engine_plain(struct tls_engine *engine, const uint8_t **bytes, size_t *n);
 
+/* Whether tls_engine_plain() has something to look at: plaintext, a whole record, or an end. */
+bool tls_engine_readable(const struct tls_engine *engine);
+
 /* Takes n bytes (at most what plain gave) from the front. */
 void tls_engine_consume(struct tls_engine *engine, size_t n);
 
