@@ -184,7 +184,7 @@ void session_set_tag(struct session *s, uint32_t stream, void *tag);
 void *session_tag(const struct session *s, uint32_t stream);
 /* Visits the open streams: the one after `stream` in no particular order, 0 at the end; begin with 0. */
 uint32_t session_each(const struct session *s, uint32_t stream);
-/* An estimate of the round trip, near the smallest seen, in ns; 0 when none was measured. */
+/* The smallest round trip seen, in ns; 0 when none was measured. */
 int64_t session_rtt(const struct session *s);
 int64_t session_last_received(const struct session *s);
 size_t session_memory(const struct session *s); /* bytes of heap it holds */

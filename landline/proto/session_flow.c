@@ -1,7 +1,7 @@
 /* Credit: how much a receiving channel may be sent, docs/PROTOCOL.md section 6.
  *
- * Bulk: the window doubles while half of it is used up within a round trip, for then the sender had to wait for credit. It
- * ends between two and four times rate × delay.
+ * Bulk: the window doubles while half of it is used up within one and a half round trips: a sender that has to wait for
+ * credit gets half a window a round trip. It ends between three and six times rate × delay.
  * Terminal: the window follows the rate of the present burst, half a second of it, so that what is typed during a flood
  * is not far behind what is shown, on a slow line too. */
 #include "landline/proto/session_state.h"
@@ -54,7 +54,7 @@ void session_flow_received(struct session *s, struct session_channel *c, size_t 
 }
 
 static void grow_bulk(struct session *s, struct session_channel *c) {
-    bool waited = s->rtt > 0 && s->now - c->since < s->rtt;
+    bool waited = s->rtt > 0 && s->now - c->since < s->rtt + s->rtt / 2;
     if (waited && c->window < s->window_max)
         c->window = c->window > s->window_max / 2 ? s->window_max : c->window * 2;
     c->since = s->now;

@@ -104,7 +104,8 @@ static int on_hello(struct session *s, struct incoming *in) {
 static void measured(struct session *s, int64_t rtt) {
     if (rtt <= 0)
         rtt = 1;
-    s->rtt = s->rtt == 0 || rtt < s->rtt ? rtt : s->rtt + (rtt - s->rtt) / 8;
+    if (s->rtt == 0 || rtt < s->rtt) /* the smallest: what is queued on the way is no reason for a larger window */
+        s->rtt = rtt;
 }
 
 static int on_welcome(struct session *s, struct incoming *in) {
