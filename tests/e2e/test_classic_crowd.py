@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import os
+import random
+import signal
 import socket
 
 import pytest
@@ -79,7 +81,17 @@ def started(scratch, name):
     return int(support.eventually(lambda: os.path.exists(path) and open(path).read().strip(), "the command's start"))
 
 
-@pytest.mark.parametrize("go", [socket.socket.close, vanish, lambda c: c.shutdown(socket.SHUT_WR)])
+def half_close(connection):
+    connection.shutdown(socket.SHUT_WR)
+
+
+def speak_and_close(connection):
+    """Its end lies behind bytes that the server does not read while the command runs."""
+    connection.sendall(b"another command")
+    connection.close()
+
+
+@pytest.mark.parametrize("go", [socket.socket.close, vanish, half_close, speak_and_close])
 @pytest.mark.parametrize("protocol", ["exec", "ssh"])
 @pytest.mark.parametrize("command", [
     "echo $$ > {0}/a; sleep 1000 & echo $! > {0}/b; wait",           # the shell waits for its child
@@ -144,9 +156,9 @@ def test_commands_that_are_refused(landline, protocol, command, why):
     server, port = serve(landline, protocol)
     before = support.descriptors(server.pid)
     with connect(port) as connection:
-        server.signal(19)  # stopped, so that the command is there as a whole when it is received
+        server.signal(signal.SIGSTOP)  # stopped, so that the command is there as a whole when it is received
         connection.sendall(command)
-        server.signal(18)
+        server.signal(signal.SIGCONT)
         assert receive_to_end(connection) == b""
     server.stderr.wait_for(why)
     at_rest(server, before)
@@ -156,9 +168,9 @@ def test_command_of_the_largest_size(landline):
     server, port = serve(landline, "exec")
     with connect(port) as connection:
         command = b"echo " + b"y" * (64 * 1024 - 5)
-        server.signal(19)
+        server.signal(signal.SIGSTOP)
         connection.sendall(command)
-        server.signal(18)
+        server.signal(signal.SIGCONT)
         assert receive(connection, len(command) - 4) == command[5:] + b"\n"
 
 
@@ -187,6 +199,64 @@ def test_without_descriptors_clients_wait_and_are_served_later(landline):
         ask_upper(connection, None, i)
         connection.close()
     at_rest(server, before)
+
+
+@pytest.mark.parametrize("protocol", ["exec", "ssh"])
+@pytest.mark.parametrize("free", [0, 1, 2])  # a command needs two for its pipe and one for itself
+def test_without_descriptors_a_command_is_refused(landline, protocol, free):
+    limit = 40
+    server, port = serve(landline, protocol, preexec_fn=lambda: limit_descriptors(limit))
+    before = support.descriptors(server.pid)
+    connections = [connect(port) for _ in range(limit - len(before) - free)]
+    support.eventually(lambda: len(support.descriptors(server.pid)) == limit - free, "all to be accepted")
+    connections[0].sendall(b"echo hello")
+    assert receive_to_end(connections[0]) == b""
+    server.stderr.wait_for(b"Too many open files")
+    for connection in connections:
+        connection.close()
+    at_rest(server, before)
+    with connect(port) as connection:
+        ASKERS[protocol](connection, None, 1)
+
+
+def random_client(port, protocol, path, dice):
+    """Says and does what comes to mind; whatever the server answers is right, if it is still there afterwards."""
+    says = {
+        "upper": [b"x", b"y" * 1000, b"z" * 300000],
+        "exec": [b"echo hello", b"true", b"seq 1 100000", b"sleep 1000", b"sleep 1000 & exit", b"\0", b"exec >&-; sleep 9"],
+        "file": [path.encode(), b"/missing", b"/", b"\0", path.encode() * 50],
+    }
+    says["ssh"] = says["exec"]
+    with connect(port) as connection:
+        connection.settimeout(0.05)
+        try:
+            for _ in range(dice.randrange(5)):
+                if dice.random() < 0.7:
+                    connection.sendall(dice.choice(says[protocol]))
+                if dice.random() < 0.6:
+                    connection.recv(dice.choice([1, 5, 1000, 1 << 20]))
+                if dice.random() < 0.1:
+                    connection.shutdown(socket.SHUT_WR)
+        except OSError:  # the server has ended it, or takes its time
+            pass
+        if dice.random() < 0.5:
+            vanish(connection)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_clients_without_manners(landline, path, protocol):
+    server, port = serve(landline, protocol)
+    before = support.descriptors(server.pid)
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    with concurrent.futures.ThreadPoolExecutor(32) as pool:
+        for _ in pool.map(lambda i: random_client(port, protocol, path, random.Random(seed + i)), range(2000)):
+            pass
+    at_rest(server, before)
+    with connect(port) as connection:
+        ASKERS[protocol](connection, path, 1)
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
 
 
 def limit_descriptors(count):
