@@ -3,6 +3,7 @@
 
 #include "landline/cli/cli.h"
 #include "landline/cli/commands.h"
+#include "lib/tls/process.h"
 
 #ifndef LANDLINE_VERSION
 #define LANDLINE_VERSION "0"
@@ -38,6 +39,7 @@ static int unknown(const char *word) {
 }
 
 int main(int argc, char **argv) {
+    tls_own_process();
     cli_argc = argc;
     cli_argv = argv;
     if (argc < 2)
