@@ -10,6 +10,7 @@
 
 int cli_argc;
 char **cli_argv;
+bool cli_raw;
 
 enum { LINE = 4096, WORD = 32 };
 
@@ -19,7 +20,7 @@ __attribute__((format(printf, 1, 0))) static void say(const char *format, va_lis
     vsnprintf(text, sizeof text, format, arguments);
     size_t length = (size_t)snprintf(line, sizeof line, "landline: ");
     length += escape_text(line + length, sizeof line - length - 256, text);
-    length += (size_t)snprintf(line + length, sizeof line - length, "%s\n", tail);
+    length += (size_t)snprintf(line + length, sizeof line - length, "%s%s", tail, cli_raw ? "\r\n" : "\n");
     fflush(stdout);
     ssize_t ignored = write(STDERR_FILENO, line, length);
     (void)ignored;
@@ -30,6 +31,12 @@ void cli_error(const char *format, ...) {
     va_start(arguments, format);
     say(format, arguments, "");
     va_end(arguments);
+}
+
+void cli_note(const char *text) {
+    fflush(stdout);
+    ssize_t ignored = write(STDERR_FILENO, text, strlen(text));
+    (void)ignored;
 }
 
 int cli_usage(const struct command *command, const char *format, ...) {

@@ -2,6 +2,7 @@
 #ifndef LANDLINE_CLI_CLI_H
 #define LANDLINE_CLI_CLI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "landline/cli/commands.h"
@@ -21,6 +22,12 @@ enum {
 /* One line "landline: …" on standard error, whatever the arguments contain: control characters are escaped. Says what
  * failed, where, why, and what to do next; no full stop at its end. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Set while the terminal is raw: lines then end in CR LF. */
+extern bool cli_raw;
+
+/* A text as it is, on standard error, for people; not for what a peer said. */
+void cli_note(const char *text);
 
 /* The same for a wrong command line, with a pointer to the help; returns the exit status to leave with. */
 int cli_usage(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -30,6 +30,14 @@ enum {
     LIMIT_KNOCK_AGE = 26 * 3600,      /* seconds between the two clocks */
     LIMIT_KEY_FILE = 4 << 10,
 
+    /* the client's list of hosts */
+    LIMIT_HOSTS = 10000,
+    LIMIT_HOSTS_FILE = 16 << 20,
+    LIMIT_HOST_NAME = 64,
+    LIMIT_HOST_ADDRESSES = 1 << 10,
+
+    LIMIT_COLLECTED = 64 << 20, /* each output that ll_client_run() collects */
+
     LIMIT_SPAWN_FDS = 16, /* descriptors handed to a program */
 
     /* The protocol (docs/PROTOCOL.md section 9) */

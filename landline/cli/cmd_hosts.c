@@ -1,0 +1,89 @@
+/* landline hosts: list, rename, remove. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "landline/cli/cli.h"
+#include "landline/cli/options.h"
+#include "landline/client/failure.h"
+#include "landline/client/hosts.h"
+
+static int fail(int error, const struct ll_error_info *info) {
+    struct ll_failure failure;
+    failure_info(&failure, NULL, error, info);
+    cli_error("%s", failure.sentence);
+    return EXIT_FAILED;
+}
+
+static int list(const struct operands *operands) {
+    (void)operands;
+    struct hosts hosts;
+    struct ll_error_info info;
+    int error = hosts_load(&hosts, &info);
+    if (error != 0)
+        return fail(error, &info);
+    for (size_t i = 0; i < hosts.count; i++) {
+        char pin[TLS_PIN_TEXT];
+        tls_pin_format(&hosts.list[i].pin, pin);
+        printf("%s\t%s\t%s\n", hosts.list[i].name, hosts.list[i].addresses, pin);
+    }
+    hosts_free(&hosts);
+    return cli_finish(EXIT_OK);
+}
+
+/* What a change came to, in words. */
+static int changed(int error, const struct ll_error_info *info, const char *name, const char *other) {
+    if (error == 0)
+        return EXIT_OK;
+    if (error == LL_EHOST)
+        cli_error("no host '%s' is known; 'landline hosts' lists those that are", name);
+    else if (error == -EEXIST)
+        cli_error("there is a host '%s' already; nothing was changed", other);
+    else if (error == LL_EUSAGE)
+        cli_error("'%s' is not a name for a host: letters, digits, '.', '_' and '-', at most %d", other,
+                  LIMIT_HOST_NAME);
+    else
+        return fail(error, info);
+    return EXIT_FAILED;
+}
+
+static int rename_host(const struct operands *operands) {
+    struct ll_error_info info;
+    const char *from = operands->values[1], *to = operands->values[2];
+    return changed(hosts_rename(from, to, &info), &info, from, to);
+}
+
+static int remove_host(const struct operands *operands) {
+    struct ll_error_info info;
+    const char *name = operands->values[1];
+    return changed(hosts_remove(name, &info), &info, name, name);
+}
+
+static const struct verb {
+    const char *name;
+    int (*run)(const struct operands *operands);
+    int words;
+} verbs[] = {
+    {"list", list, 0},
+    {"rename", rename_host, 2},
+    {"remove", remove_host, 1},
+};
+
+int cmd_hosts(const struct command *self, int argc, char **argv) {
+    const struct option_row rows[] = {{0}};
+    struct operands operands;
+    int leave = options_parse(&(struct options){.command = self, .rows = rows, .max = 3}, argc, argv, &operands);
+    if (leave >= 0)
+        return leave;
+    if (operands.count == 0)
+        return list(&operands);
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        if (strcmp(operands.values[0], verbs[i].name) == 0)
+            return operands.count - 1 == verbs[i].words ? verbs[i].run(&operands)
+                                                        : cli_usage(self, "'%s' takes %d words, not %d", verbs[i].name,
+                                                                    verbs[i].words, operands.count - 1);
+    const char *nearest = cli_nearest(operands.values[0], &verbs[0].name, sizeof verbs / sizeof *verbs, sizeof *verbs);
+    if (nearest != NULL)
+        return cli_usage(self, "'%s' is not list, rename or remove; did you mean '%s'?", operands.values[0], nearest);
+    return cli_usage(self, "'%s' is not list, rename or remove", operands.values[0]);
+}

@@ -1,0 +1,172 @@
+#include "landline/cli/verdict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "landline/cli/cli.h"
+#include "lib/base/limits.h"
+#include "lib/base/number.h"
+#include "lib/os/whole.h"
+
+static const char *const endings[] = {
+    [LL_EXITED] = "exited",           [LL_SIGNALLED] = "signalled", [LL_TIMED_OUT] = "timed out",
+    [LL_NOT_STARTED] = "not started", [LL_LOST] = "lost",           [LL_UNWATCHED] = "unwatched",
+    [LL_DETACHED] = "detached",
+};
+
+const char *verdict_ending(enum ll_ending ending) {
+    return (size_t)ending < sizeof endings / sizeof *endings && endings[ending] != NULL ? endings[ending] : "unknown";
+}
+
+static int status_of_result(const struct ll_result *r) {
+    switch (r->ending) {
+    case LL_EXITED:
+        return r->code & 0xff;
+    case LL_SIGNALLED:
+    case LL_UNWATCHED:
+        return 128 + (r->code & 0x7f);
+    case LL_TIMED_OUT:
+        return EXIT_TIMED_OUT;
+    case LL_NOT_STARTED:
+        return r->code == EXIT_NOT_FOUND || r->code == EXIT_NOT_EXECUTABLE ? r->code : EXIT_LANDLINE;
+    case LL_DETACHED:
+        return EXIT_OK;
+    default:
+        return EXIT_UNKNOWN;
+    }
+}
+
+int verdict_status(const struct verdict *v) {
+    if (v->error == 0)
+        return status_of_result(&v->result);
+    return v->error == LL_ELOST || v->error == LL_EUNKNOWNRUN ? EXIT_UNKNOWN : EXIT_LANDLINE;
+}
+
+static void say_not_started(const struct verdict *v) {
+    const struct ll_result *r = &v->result;
+    const char *command = v->command != NULL ? v->command : "the command";
+    const char *why = r->text[0] != '\0' ? r->text : r->error != 0 ? ll_strerror(-r->error) : "no reason was given";
+    if (r->code == EXIT_NOT_FOUND)
+        cli_error("%s: '%s' was not found there: %s", v->host, command, why);
+    else if (r->code == EXIT_NOT_EXECUTABLE)
+        cli_error("%s: '%s' cannot be executed there: %s", v->host, command, why);
+    else
+        cli_error("%s: '%s' was not started: %s", v->host, command, why);
+}
+
+static void say_dropped(const struct verdict *v, const char *which, uint64_t bytes) {
+    char size[32];
+    if (bytes > 0)
+        cli_error("%s: %s of %s were dropped, because nobody took them in time", v->host,
+                  number_format_size(size, sizeof size, bytes), which);
+}
+
+static void say_result(const struct verdict *v) {
+    const struct ll_result *r = &v->result;
+    switch (r->ending) {
+    case LL_TIMED_OUT:
+        cli_error("%s: the command ran longer than it may, and was ended by signal %d (%s)", v->host, r->code,
+                  strsignal(r->code));
+        break;
+    case LL_NOT_STARTED:
+        say_not_started(v);
+        break;
+    case LL_LOST:
+        cli_error("%s: the server stopped while the command ran (%s): how it ended is not known", v->host, v->id);
+        break;
+    case LL_UNWATCHED:
+        cli_error("%s: the command was killed because nobody watched it (signal %d)", v->host, r->code);
+        break;
+    default:
+        break;
+    }
+    if (r->output_cut)
+        cli_error("%s: a process that the command left behind still held its output open: what it writes is not shown",
+                  v->host);
+    say_dropped(v, "standard output", r->dropped_output);
+    say_dropped(v, "standard error", r->dropped_errors);
+}
+
+void verdict_say(const struct verdict *v) {
+    if (v->error != 0)
+        cli_error("%s", v->failure.sentence);
+    else
+        say_result(v);
+}
+
+static void add_result(struct json *j, const struct ll_result *r) {
+    json_text(j, "ending", verdict_ending(r->ending));
+    if (r->ending == LL_EXITED || r->ending == LL_NOT_STARTED)
+        json_number(j, "code", r->code);
+    else if (r->ending != LL_LOST && r->ending != LL_DETACHED)
+        json_number(j, "signal", r->code);
+    if (r->ending == LL_DETACHED)
+        return;
+    if (r->error != 0)
+        json_text(j, "errno", ll_error_name(-r->error));
+    if (r->text[0] != '\0')
+        json_text(j, "text", r->text);
+    json_bool(j, "core_dumped", r->core_dumped);
+    json_bool(j, "output_cut", r->output_cut);
+    json_unsigned(j, "started_ms", r->started_ms);
+    json_unsigned(j, "ended_ms", r->ended_ms);
+    json_unsigned(j, "stdin_bytes", r->input);
+    json_unsigned(j, "stdout_bytes", r->output);
+    json_unsigned(j, "stderr_bytes", r->errors);
+    char digest[20];
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)r->output_digest);
+    json_text(j, "stdout_xxh64", digest);
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)r->errors_digest);
+    json_text(j, "stderr_xxh64", digest);
+    json_bool(j, "verified", r->verified);
+    json_unsigned(j, "stdout_dropped", r->dropped_output);
+    json_unsigned(j, "stderr_dropped", r->dropped_errors);
+    json_unsigned(j, "user_us", r->user_us);
+    json_unsigned(j, "system_us", r->system_us);
+    json_unsigned(j, "max_rss_kib", r->max_rss_kib);
+}
+
+void verdict_json(struct buf *out, const struct verdict *v) {
+    struct json j = json_begin(out);
+    json_text(&j, "event", "result");
+    json_text(&j, "host", v->host);
+    json_text(&j, "id", v->id);
+    if (v->error == 0) {
+        add_result(&j, &v->result);
+    } else {
+        json_text(&j, "ending", v->error == LL_ELOST || v->error == LL_EUNKNOWNRUN ? "unknown" : "failed");
+        json_text(&j, "error", ll_error_name(v->error));
+        json_text(&j, "text", v->failure.sentence);
+    }
+    json_number(&j, "status", verdict_status(v));
+    json_end(&j);
+}
+
+static int write_into(const char *path, const void *bytes, size_t n) {
+    FILE *file = fopen(path, "we");
+    if (file == NULL)
+        return -errno;
+    bool whole = fwrite(bytes, 1, n, file) == n;
+    int error = fclose(file) == 0 && whole ? 0 : -errno;
+    return error;
+}
+
+int verdict_file(const char *path, const struct verdict *v) {
+    struct buf out;
+    struct ll_error_info info = {0};
+    buf_init(&out, LIMIT_SERVICE_PAYLOAD);
+    verdict_json(&out, v);
+    int error = out.failed;
+    struct stat about;
+    bool special = stat(path, &about) == 0 && !S_ISREG(about.st_mode); /* a pipe, /dev/fd/3: not to be replaced */
+    if (error == 0 && special)
+        error = write_into(path, buf_front(&out), buf_size(&out));
+    else if (error == 0)
+        error = whole_replace(path, buf_front(&out), buf_size(&out), 0644, &info);
+    buf_free(&out);
+    if (error != 0)
+        cli_error("cannot write %s: %s", path, ll_strerror(error));
+    return error;
+}

@@ -1,0 +1,367 @@
+#include "landline/client/link.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/escape.h"
+#include "lib/os/clock.h"
+
+enum {
+    LINK_AHEAD = 128 << 10, /* ciphertext ahead of the transport */
+    READS = 8,              /* receives in a row before others have their turn */
+    FULL_READ = 64 << 10,   /* a receive of so much asks for more room the next time */
+};
+
+static const char AGENT[] = "landline";
+
+struct link {
+    ll_loop *loop;
+    ll_socket *socket;
+    ll_watch *watch;
+    ll_timer *timer;
+    struct wire *wire;
+    struct session *session;
+    const struct link_owner *owner;
+    void *arg;
+    struct link_user *first_ready, **end_ready;
+    size_t want; /* how much to receive at once */
+    bool was_open, was_in, busy, over;
+    struct link_end end;
+};
+
+static uint64_t unix_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Over for a reason; told to the owner by the timer, from a clean stack. */
+static void fail(struct link *link, int code) {
+    if (link->over)
+        return;
+    link->over = true;
+    struct link_end *end = &link->end;
+    end->code = code;
+    end->was_open = link->was_open;
+    end->was_in = link->was_in;
+    const char *text = session_close_text(link->session);
+    if (session_close_by_peer(link->session))
+        end->close_code = session_close_code(link->session);
+    if (text[0] == '\0')
+        text = wire_sentence(link->wire);
+    if (end->text[0] == '\0')
+        escape_text(end->text, sizeof end->text, text);
+    const struct tls_pin *peer = wire_peer(link->wire);
+    if (peer != NULL) {
+        end->has_peer = true;
+        end->peer = *peer;
+    }
+    ll_watch_touch(link->watch);
+    ll_timer_set(link->timer, 0);
+}
+
+static void send_pending(struct link *link) {
+    const uint8_t *bytes;
+    size_t n;
+    for (;;) {
+        wire_pending(link->wire, &bytes, &n);
+        if (n == 0)
+            return;
+        ssize_t sent = ll_socket_send(link->socket, bytes, n, 0);
+        if (sent == -EAGAIN)
+            return;
+        if (sent < 0) {
+            /* What the server said before it closed is still to be read: that is the better reason. */
+            if (sent != -EPIPE && sent != -ECONNRESET)
+                fail(link, (int)sent);
+            return;
+        }
+        wire_sent(link->wire, (size_t)sent);
+        if ((size_t)sent < n)
+            return;
+    }
+}
+
+static size_t pending(const struct link *link) {
+    const uint8_t *bytes;
+    size_t n;
+    wire_pending(link->wire, &bytes, &n);
+    return n;
+}
+
+/* One frame of DATA of the user whose turn it is: whether there was one. */
+static bool write_data(struct link *link) {
+    uint8_t head[MESSAGE_DATA_HEAD];
+    struct slice payload;
+    while (link->first_ready != NULL) {
+        struct link_user *user = link->first_ready;
+        link->first_ready = user->next_ready;
+        if (link->first_ready == NULL)
+            link->end_ready = &link->first_ready;
+        user->is_ready = false;
+        if (user->data == NULL || user->data(user, head, &payload) <= 0)
+            continue;
+        struct iovec parts[2] = {{head, sizeof head}, {(void *)(uintptr_t)payload.data, payload.size}};
+        int error = wire_write(link->wire, parts, 2);
+        if (error != 0)
+            fail(link, error);
+        *link->end_ready = user;
+        link->end_ready = &user->next_ready;
+        user->next_ready = NULL;
+        user->is_ready = true;
+        return true;
+    }
+    return false;
+}
+
+static bool write_output(struct link *link) {
+    struct slice out = session_output(link->session);
+    if (out.size == 0)
+        return false;
+    size_t n = out.size < LINK_AHEAD ? out.size : LINK_AHEAD;
+    struct iovec part = {(void *)(uintptr_t)out.data, n};
+    int error = wire_write(link->wire, &part, 1);
+    if (error != 0)
+        fail(link, error);
+    session_sent(link->session, n);
+    return true;
+}
+
+static void flush(struct link *link) {
+    for (;;) {
+        while (!link->over && wire_is_open(link->wire) && pending(link) < LINK_AHEAD)
+            if (!write_output(link) && !write_data(link))
+                break;
+        size_t before = pending(link);
+        if (before == 0 || link->over)
+            break;
+        send_pending(link);
+        if (link->over || pending(link) > 0)
+            break;
+        if (before < LINK_AHEAD)
+            break;
+    }
+    ll_watch_touch(link->watch);
+    if (!link->over)
+        ll_timer_set(link->timer, session_deadline(link->session));
+}
+
+static void dispatch(struct link *link, const struct session_event *event) {
+    struct link_user *user = event->tag;
+    switch (event->type) {
+    case MESSAGE_WELCOME:
+        link->was_in = true;
+        link->owner->welcome(link->arg, &event->u.welcome);
+        break;
+    case MESSAGE_BUSY:
+        link->end.retry_after_ms = event->u.busy.retry_after_ms;
+        escape_bytes(link->end.text, sizeof link->end.text, event->u.busy.text.data, event->u.busy.text.size);
+        fail(link, LL_EBUSY);
+        break;
+    case MESSAGE_CLOSE:
+        fail(link, message_code_error(event->u.close.code));
+        break;
+    default:
+        if (user != NULL) {
+            /* First, for the user may be gone after its event. */
+            if (event->type == MESSAGE_CREDIT || event->type == MESSAGE_OPENED)
+                link_ready(link, user);
+            user->event(user, event);
+        }
+    }
+}
+
+/* Hands plaintext to the session, and its events to their users. */
+static void take_plain(struct link *link) {
+    const uint8_t *bytes;
+    size_t n, used;
+    while (!link->over) {
+        wire_plain(link->wire, &bytes, &n);
+        if (n == 0)
+            return;
+        struct session_event event;
+        int more = session_next(link->session, bytes, n, ll_loop_now(link->loop), &used, &event);
+        if (more < 0)
+            fail(link, more);
+        else if (more > 0)
+            dispatch(link, &event);
+        wire_consume(link->wire, used);
+    }
+}
+
+static void note_open(struct link *link) {
+    if (link->was_open || !wire_was_open(link->wire))
+        return;
+    link->was_open = true;
+    link->owner->open(link->arg);
+}
+
+static void end_of_transport(struct link *link, int error) {
+    wire_eof(link->wire);
+    int code = wire_error(link->wire);
+    if (code == LL_ELOST && error != 0 && error != -ECONNRESET)
+        code = error;
+    fail(link, code != 0 ? code : LL_ELOST);
+}
+
+/* Whether there may be more. */
+static bool receive(struct link *link) {
+    size_t room;
+    uint8_t *to = wire_reserve(link->wire, link->want, &room);
+    if (to == NULL) {
+        fail(link, wire_error(link->wire) != 0 ? wire_error(link->wire) : LL_ELIMIT);
+        return false;
+    }
+    ssize_t n = ll_socket_recv(link->socket, to, room, 0);
+    if (n == -EAGAIN)
+        return false;
+    if (n <= 0) {
+        take_plain(link);
+        if (!link->over)
+            end_of_transport(link, (int)n);
+        return false;
+    }
+    wire_commit(link->wire, (size_t)n);
+    note_open(link);
+    take_plain(link);
+    if (!link->over && wire_error(link->wire) != 0)
+        fail(link, wire_error(link->wire));
+    link->want = n >= FULL_READ || (size_t)n == room ? TLS_READ_BULK : TLS_READ;
+    return (size_t)n == room && !link->over;
+}
+
+static void ready(void *arg, unsigned events) {
+    struct link *link = arg;
+    link->busy = true;
+    if ((events & LL_READ) != 0)
+        for (int i = 0; i < READS && receive(link); i++)
+            continue;
+    link->busy = false;
+    flush(link);
+}
+
+static unsigned wants(void *arg) {
+    const struct link *link = arg;
+    if (link->over)
+        return 0;
+    return LL_READ | (pending(link) > 0 ? LL_WRITE : 0);
+}
+
+static void timer(void *arg) {
+    struct link *link = arg;
+    if (!link->over) {
+        int error = session_tick(link->session, ll_loop_now(link->loop));
+        if (error != 0)
+            fail(link, error);
+        flush(link);
+        if (!link->over)
+            return;
+    }
+    while (wire_is_open(link->wire) && write_output(link))
+        continue;
+    send_pending(link); /* CLOSE, or an alert, as far as it fits */
+    ll_timer_set(link->timer, LL_NEVER);
+    link->owner->end(link->arg, &link->end);
+}
+
+int link_new(struct link **out, const struct link_config *config, ll_socket *socket, struct wire *wire) {
+    struct link *link = calloc(1, sizeof *link);
+    *out = NULL;
+    if (link == NULL) {
+        ll_socket_free(socket);
+        wire_free(wire);
+        return -ENOMEM;
+    }
+    *link = (struct link){.loop = config->loop,
+                          .socket = socket,
+                          .wire = wire,
+                          .owner = config->owner,
+                          .arg = config->arg,
+                          .want = TLS_READ};
+    link->end_ready = &link->first_ready;
+    struct session_client_config session = {.agent = {(const uint8_t *)AGENT, sizeof AGENT - 1},
+                                            .unix_ms = unix_ms(),
+                                            .greeting_deadline = config->greeting_deadline,
+                                            .enrol = config->enrol};
+    link->session = session_new_client(&session, clock_now());
+    int error = link->session == NULL ? -ENOMEM : 0;
+    if (error == 0)
+        error = ll_loop_timer(link->loop, LL_NEVER, timer, link, &link->timer);
+    if (error == 0)
+        error = ll_loop_fd(link->loop, ll_socket_fileno(socket), LL_READ, ready, link, &link->watch);
+    if (error != 0) {
+        link->over = true;
+        link_free(link);
+        return error;
+    }
+    ll_watch_ask(link->watch, wants);
+    *out = link;
+    return 0;
+}
+
+void link_start(struct link *link) {
+    link->busy = true;
+    note_open(link);
+    link->busy = false;
+    flush(link);
+}
+
+void link_free(struct link *link) {
+    if (link == NULL)
+        return;
+    if (!link->over && link->was_open) {
+        session_close(link->session, CODE_NONE, "");
+        flush(link);
+        wire_close(link->wire);
+        send_pending(link);
+    }
+    ll_watch_free(link->watch);
+    ll_timer_free(link->timer);
+    ll_socket_free(link->socket);
+    wire_free(link->wire);
+    session_free(link->session);
+    free(link);
+}
+
+struct session *link_session(struct link *link) {
+    return link->session;
+}
+
+void link_ready(struct link *link, struct link_user *user) {
+    if (user != NULL && !user->is_ready) {
+        *link->end_ready = user;
+        link->end_ready = &user->next_ready;
+        user->next_ready = NULL;
+        user->is_ready = true;
+    }
+    if (!link->busy && !link->over)
+        flush(link);
+}
+
+void link_forget(struct link *link, struct link_user *user) {
+    struct link_user **at = &link->first_ready;
+    while (*at != NULL && *at != user)
+        at = &(*at)->next_ready;
+    if (*at == NULL)
+        return;
+    *at = user->next_ready;
+    user->is_ready = false;
+    if (link->end_ready == &user->next_ready)
+        link->end_ready = at;
+}
+
+int link_release(struct link *link, ll_socket **socket, struct tls_engine **tls) {
+    flush(link);
+    if (link->over || !link->was_in || pending(link) > 0 || session_streams(link->session) > 0)
+        return -EBUSY;
+    ll_watch_free(link->watch);
+    link->watch = NULL;
+    *socket = link->socket;
+    link->socket = NULL;
+    *tls = wire_release(link->wire);
+    link->over = true;
+    link_free(link);
+    return 0;
+}
