@@ -48,7 +48,7 @@ static int through_kernel(ll_socket *s, struct file_part *part, uint64_t count, 
                 r = socket_result(s, LL_EINTERRUPTED, call.name, NULL);
         }
     }
-    return (int)r;
+    return r < 0 ? (int)r : 0;
 }
 
 static int send_part(ll_socket *s, struct file_part *part, uint64_t *sent) {
