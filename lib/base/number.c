@@ -153,8 +153,7 @@ static int parse_with_unit(const struct unit *units, const char *text, size_t le
     int error = read_decimal(&at, &number);
     if (error != 0)
         return error;
-    if (at > text + length)
-        return LL_EFORMAT;
+    /* What ends the text is no part of a number, so `at` is not behind it. */
     const struct unit *unit = find_unit(units, at, (size_t)(text + length - at));
     return unit == NULL ? LL_EFORMAT : scale(&number, unit->value, out);
 }

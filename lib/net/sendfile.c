@@ -74,12 +74,12 @@ static ssize_t read_part(ll_socket *s, struct file_part *part, char *buffer, int
             *has_position = 0;
             continue;
         }
-        if (n == -EINTR && socket_is_closed(s))
-            return LL_ECLOSED;
         if (n != -EINTR)
             return n;
         if (socket_ask(s) < 0)
             return LL_EINTERRUPTED;
+        if (socket_is_closed(s))
+            return LL_ECLOSED;
     }
 }
 

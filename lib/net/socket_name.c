@@ -120,12 +120,10 @@ int ll_socket_connect(ll_socket *s, const struct ll_address *address) {
 }
 
 int ll_socket_connect_ex(ll_socket *s, const struct ll_address *address) {
-    if (s != NULL && sound(address) && socket_is_closed(s))
-        return EBADF;
-    int r = s == NULL || !sound(address) ? LL_EUSAGE : ll_socket_connect(s, address);
-    switch (r) {
-    case LL_EUSAGE:
+    if (s == NULL || !sound(address))
         return -EINVAL;
+    int r = ll_socket_connect(s, address);
+    switch (r) {
     case LL_ECLOSED:
         return EBADF;
     case LL_ETIMEOUT:

@@ -4,10 +4,12 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <string.h>
 
 #include "landline/error.h"
 #include "lib/base/reader.h"
+#include "tests/unit/net/fault.h"
 
 static void round_trip(void **state) {
     (void)state;
@@ -77,11 +79,52 @@ static void queue(void **state) {
     buf_free(&b);
 }
 
+/* What is inside survives every growth and every move to the front. */
+static void growth(void **state) {
+    (void)state;
+    struct buf b;
+    buf_init(&b, 100000);
+    unsigned int in = 0, out = 0;
+    while (in < 20000) {
+        for (size_t room = 300; room > 0; room--, in++)
+            buf_add_u32(&b, in);
+        for (size_t take = 100; take > 0; take--, out++) {
+            struct reader r = reader_of(buf_front(&b), 4);
+            assert_int_equal(reader_u32(&r), out);
+            buf_consume(&b, 4);
+        }
+        if (buf_size(&b) > 50000) {
+            out += (unsigned int)(buf_size(&b) / 4);
+            buf_consume(&b, buf_size(&b));
+        }
+    }
+    assert_int_equal(b.failed, 0);
+    buf_free(&b);
+    assert_int_equal(buf_size(&b), 0);
+    buf_add_u8(&b, 1);
+    assert_int_equal(b.failed, 0);
+    buf_free(&b);
+}
+
+static void no_memory(void **state) {
+    (void)state;
+    struct buf b;
+    buf_init(&b, 100000);
+    buf_add_u8(&b, 7);
+    fault_set(FAULT_MALLOC, 0, ENOMEM);
+    assert_null(buf_reserve(&b, 1000));
+    assert_int_equal(b.failed, -ENOMEM);
+    buf_add_u8(&b, 8); /* the error sticks, what was there stays */
+    assert_int_equal(buf_size(&b), 1);
+    assert_int_equal(*buf_front(&b), 7);
+    fault_clear();
+    buf_free(&b);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(round_trip),
-        cmocka_unit_test(limit),
-        cmocka_unit_test(queue),
+        cmocka_unit_test(round_trip), cmocka_unit_test(limit),     cmocka_unit_test(queue),
+        cmocka_unit_test(growth),     cmocka_unit_test(no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

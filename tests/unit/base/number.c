@@ -91,6 +91,7 @@ static void formats(void **state) {
     assert_string_equal(number_format_duration(out, sizeof out, 1500000000), "1.50 s");
     assert_string_equal(number_format_duration(out, sizeof out, 125000000000), "2 min 05 s");
     assert_string_equal(number_format_duration(out, sizeof out, 11520000000000), "3 h 12 min");
+    assert_string_equal(number_format_duration(out, sizeof out, 183600000000000), "2 d 03 h");
     assert_string_equal(number_format_size(out, sizeof out, 1023), "1023 B");
     assert_string_equal(number_format_size(out, sizeof out, 1536), "1.5 KiB");
     assert_string_equal(number_format_size(out, sizeof out, 10ULL << 30), "10.0 GiB");

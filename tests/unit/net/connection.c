@@ -35,7 +35,7 @@ static int tear_down(void **state) {
     (void)state;
     fault_clear();
     ll_thread_set_interrupt(NULL, NULL);
-    return open_descriptors() == before ? 0 : -1;
+    return await_descriptors(before) ? 0 : -1;
 }
 
 /* An address where nobody listens. */

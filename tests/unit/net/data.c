@@ -35,6 +35,9 @@ static void streams(void **state) {
     assert_code(ll_socket_recv(pair[1], bytes, 0, 0), 0);
     assert_code(ll_socket_recv(pair[1], NULL, 0, 0), 0);
     assert_code(ll_socket_sendall(pair[0], "", 0, 0, &count), 0);
+    from.length = 9;
+    assert_code(ll_socket_recvfrom(pair[1], bytes, 8, MSG_DONTWAIT, &from), -EAGAIN);
+    assert_int_equal(from.length, 0);
     ll_socket_send(pair[0], "x", 1, 0);
     assert_code(ll_socket_recv(pair[1], NULL, 5, MSG_WAITALL | MSG_DONTWAIT), -EFAULT);
     assert_code(ll_socket_send(pair[0], NULL, 5, 0), -EFAULT);

@@ -17,7 +17,7 @@ static int check_descriptors(void **state) {
 
 static int no_descriptor_left(void **state) {
     fault_clear();
-    return open_descriptors() == (int)(intptr_t)*state ? 0 : -1;
+    return await_descriptors((int)(intptr_t)*state) ? 0 : -1;
 }
 
 static int is_cloexec(const ll_socket *s) {

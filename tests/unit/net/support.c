@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,12 @@ int open_descriptors(void) {
         count++;
     closedir(dir);
     return count;
+}
+
+int await_descriptors(int count) {
+    for (double end = seconds_now() + 30; open_descriptors() != count && seconds_now() < end;)
+        poll(NULL, 0, 5);
+    return open_descriptors() == count;
 }
 
 struct ll_address loopback(int family) {

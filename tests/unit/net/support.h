@@ -18,6 +18,9 @@ void check_code(long got, long wanted, const char *expression, const char *file,
 /* A number of descriptors that are open: for tests of leaks. */
 int open_descriptors(void);
 
+/* Waits until so many are open, and says whether it came to that: a look-up's thread ends a moment after the call. */
+int await_descriptors(int count);
+
 /* 127.0.0.1 (or ::1), port 0. */
 struct ll_address loopback(int family);
 
