@@ -16,6 +16,29 @@ enum {
 /* The most records under one AES-GCM key are 2^24.5 (RFC 8446 5.5); ours change well before. */
 static const uint64_t RECORDS_PER_KEY = UINT64_C(1) << 23;
 
+/* --- storage --- */
+
+/* Gives the storage of a drained buffer back, unless it is small. */
+static void rest(struct tls_engine *e, struct buf *b) {
+    if (buf_size(b) > 0 || b->capacity <= KEPT)
+        return;
+    if (b->capacity == POLICY_SPARE) {
+        policy_give_spare(e->policy, b->data);
+        buf_init(b, b->limit);
+    } else {
+        buf_free(b);
+    }
+}
+
+/* Before n bytes are added: a buffer without storage gets some that is warm, if n is what it is made for. */
+static void borrow(struct tls_engine *e, struct buf *b, size_t n) {
+    if (buf_size(b) > 0 || n <= POLICY_SPARE / 4 || n > POLICY_SPARE || b->capacity >= n)
+        return;
+    free(b->data);
+    b->data = policy_take_spare(e->policy);
+    b->capacity = b->data == NULL ? 0 : POLICY_SPARE;
+}
+
 /* --- beginning and end --- */
 
 static int engine_new(struct tls_engine **out, struct tls_policy *policy, uint64_t unix_now) {
@@ -71,6 +94,10 @@ void tls_engine_free(struct tls_engine *e) {
     handshake_free(e->handshake);
     record_key_clear(&e->receive);
     record_key_clear(&e->send);
+    buf_clear(&e->in);
+    buf_clear(&e->out);
+    rest(e, &e->in);
+    rest(e, &e->out);
     buf_free(&e->in);
     buf_free(&e->out);
     tls_policy_free(e->policy);
@@ -83,11 +110,6 @@ void engine_fail(struct tls_engine *e, int error, const char *sentence) {
     e->state = TLS_FAILED;
     e->error = error;
     e->sentence = sentence;
-}
-
-void engine_rest(struct buf *b) {
-    if (buf_size(b) == 0 && b->capacity > KEPT)
-        buf_free(b);
 }
 
 /* --- how it stands --- */
@@ -129,6 +151,7 @@ uint8_t *tls_engine_reserve(struct tls_engine *e, size_t want, size_t *room) {
     /* What is left of a record in front of a bulk read must not double the storage. */
     if (want > TLS_READ && held > 0 && e->in.capacity >= held + TLS_READ && want > e->in.capacity - held)
         want = e->in.capacity - held;
+    borrow(e, &e->in, want);
     uint8_t *at = buf_reserve(&e->in, want);
     if (at == NULL)
         engine_fail(e, e->in.failed, "no memory for input");
@@ -192,7 +215,7 @@ void tls_engine_plain(struct tls_engine *e, const uint8_t **bytes, size_t *n) {
         ;
     if (e->plain_at == e->plain_end && (buf_size(&e->in) == 0 || e->state != TLS_ESTABLISHED)) {
         buf_clear(&e->in);
-        engine_rest(&e->in);
+        rest(e, &e->in);
     }
     *n = e->plain_end - e->plain_at;
     *bytes = *n > 0 ? buf_front(&e->in) + e->plain_at : NULL;
@@ -211,7 +234,7 @@ void tls_engine_consume(struct tls_engine *e, size_t n) {
     if (e->plain_at < e->plain_end || e->opened == 0)
         return;
     buf_consume(&e->in, e->opened);
-    engine_rest(&e->in);
+    rest(e, &e->in);
     e->opened = e->plain_at = e->plain_end = 0;
 }
 
@@ -243,8 +266,9 @@ int tls_engine_update_key(struct tls_engine *e, bool both) {
 }
 
 static int seal_all(struct tls_engine *e, struct record_parts parts, size_t total) {
-    size_t records = (total + RECORD_PLAIN - 1) / RECORD_PLAIN;
-    uint8_t *out = buf_reserve(&e->out, total + records * RECORD_OVERHEAD);
+    size_t size = total + (total + RECORD_PLAIN - 1) / RECORD_PLAIN * RECORD_OVERHEAD;
+    borrow(e, &e->out, size);
+    uint8_t *out = buf_reserve(&e->out, size);
     if (out == NULL) {
         int r = e->out.failed;
         e->out.failed = 0;
@@ -300,5 +324,5 @@ size_t tls_engine_pending_size(const struct tls_engine *e) {
 
 void tls_engine_sent(struct tls_engine *e, size_t n) {
     buf_consume(&e->out, n);
-    engine_rest(&e->out);
+    rest(e, &e->out);
 }

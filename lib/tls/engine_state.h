@@ -42,9 +42,6 @@ struct tls_engine {
 /* Ends everything but what is pending. The first failure is the one that stays. */
 void engine_fail(struct tls_engine *engine, int error, const char *sentence);
 
-/* Gives the storage of a drained buffer back, unless it is small. */
-void engine_rest(struct buf *b);
-
 /* Seals n bytes of the given type into what is pending. Returns 0 or the error, with which the engine has failed. */
 int duplex_emit(struct tls_engine *engine, enum record_type type, const void *bytes, size_t n);
 

@@ -1,6 +1,7 @@
 #include "lib/tls/policy.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include <openssl/err.h>
@@ -74,11 +75,31 @@ struct tls_policy *policy_hold(struct tls_policy *policy) {
     return policy;
 }
 
+uint8_t *policy_take_spare(struct tls_policy *policy) {
+    for (int i = 0; i < POLICY_SPARES; i++) {
+        uint8_t *spare = atomic_exchange(&policy->spares[i], NULL);
+        if (spare != NULL)
+            return spare;
+    }
+    return malloc(POLICY_SPARE);
+}
+
+void policy_give_spare(struct tls_policy *policy, uint8_t *spare) {
+    for (int i = 0; i < POLICY_SPARES && spare != NULL; i++) {
+        uint8_t *empty = NULL;
+        if (atomic_compare_exchange_strong(&policy->spares[i], &empty, spare))
+            spare = NULL;
+    }
+    free(spare);
+}
+
 void tls_policy_free(struct tls_policy *policy) {
     if (policy == NULL || --policy->holders > 0)
         return;
     SSL_CTX_free(policy->context);
     BIO_meth_free(policy->transport);
     tls_library_drop(policy->library);
+    for (int i = 0; i < POLICY_SPARES; i++)
+        free(policy->spares[i]);
     free(policy);
 }
