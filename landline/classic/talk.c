@@ -165,24 +165,30 @@ int talk_ssh(ll_socket *socket, const struct terminal *t) {
     return over(rc);
 }
 
+/* A path that makes no name here is told and passed over; a file that does not come ends the connection. */
+static int get_one(ll_socket *socket, const struct terminal *t, const char *line, size_t length) {
+    char path[LIMIT_CLASSIC_NAME + 1], to[NAME_MAX + 1];
+    uint64_t size;
+    int rc = length > LIMIT_CLASSIC_NAME ? LL_ELIMIT : memchr(line, '\0', length) != NULL ? -EINVAL : 0;
+    if (rc == 0) {
+        memcpy(path, line, length);
+        path[length] = '\0';
+        rc = classic_new_name(path, to, sizeof to);
+    }
+    if (rc < 0)
+        return t->tell(t->arg, "cannot make a name of that: %s", ll_strerror(rc));
+    if ((rc = classic_get(socket, path, to, &size, NULL)) < 0)
+        return rc == LL_EOF ? LL_ECLOSED : rc;
+    rc = t->tell(t->arg, "size: %llu", (unsigned long long)size);
+    return rc < 0 ? rc : t->tell(t->arg, "saved as: %s", to);
+}
+
 int talk_get(ll_socket *socket, const struct terminal *t) {
     const char *line;
     size_t length;
     int rc;
-    while ((rc = next_line(socket, t, "file: ", false, &line, &length)) == 0) {
-        char path[LIMIT_CLASSIC_NAME + 1], to[NAME_MAX + 1];
-        uint64_t size;
-        if (length > LIMIT_CLASSIC_NAME || memchr(line, '\0', length) != NULL)
-            return -ENAMETOOLONG;
-        memcpy(path, line, length);
-        path[length] = '\0';
-        if ((rc = classic_new_name(path, to, sizeof to)) < 0)
-            return rc;
-        if ((rc = classic_get(socket, path, to, &size, NULL)) < 0)
+    while ((rc = next_line(socket, t, "file: ", false, &line, &length)) == 0)
+        if ((rc = get_one(socket, t, line, length)) < 0)
             break;
-        if ((rc = t->tell(t->arg, "size: %llu", (unsigned long long)size)) < 0 ||
-            (rc = t->tell(t->arg, "saved as: %s", to)) < 0)
-            return rc;
-    }
     return over(rc);
 }

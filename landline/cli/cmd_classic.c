@@ -40,12 +40,9 @@ static void say(void *arg, const char *line) {
 }
 
 static bool is_loopback(const struct ll_address *address) {
-    const struct in6_addr *ip6 = &address->as.ipv6.sin6_addr;
     if (ll_address_family(address) == AF_INET)
         return ntohl(address->as.ipv4.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    if (IN6_IS_ADDR_V4MAPPED(ip6))
-        return ip6->s6_addr[12] == IN_LOOPBACKNET;
-    return ll_address_family(address) == AF_INET6 && IN6_IS_ADDR_LOOPBACK(ip6);
+    return ll_address_family(address) == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->as.ipv6.sin6_addr);
 }
 
 static int resolve(const char *host, int port, struct ll_address *out, struct ll_error_info *info) {

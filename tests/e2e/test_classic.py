@@ -311,6 +311,22 @@ def test_get_into_a_folder_and_into_no_folder(landline, scratch):
     assert done.returncode == 1 and b"cannot make a name" in done.stderr
 
 
+def test_get_dialog_passes_over_what_makes_no_name(landline, scratch):
+    path = write_file(scratch + "/file", 10)
+    _, port = serve(landline, "file")
+    os.mkdir(scratch + "/here")
+    done = client(landline, "get", port, [scratch + "/", "x" * 252, "x" * 5000, "a\0b", path], cwd=scratch + "/here")
+    assert done.stdout.count(b"cannot make a name of that") == 4
+    assert done.stdout.endswith(b"saved as: file.new\n") and done.returncode == 0
+
+
+def test_get_dialog_ends_with_the_connection(landline, scratch):
+    _, port = serve(landline, "file")
+    done = client(landline, "get", port, [scratch + "/missing", scratch + "/missing"], cwd=scratch)
+    assert done.returncode == 1 and b"closed the connection" in done.stderr
+    assert os.listdir(scratch) == []
+
+
 def refused_paths(scratch):
     os.mkfifo(scratch + "/fifo")
     with open(scratch + "/secret", "w") as file:
@@ -367,6 +383,19 @@ def test_listens_on_loopback_unless_told(landline):
     assert server.listening() == ("127.0.0.1", port)
     server = landline.start("classic", "serve", "upper", "--listen", ":0")
     assert server.listening()[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("listen, host", [
+    ("localhost:0", None), ("0", "127.0.0.1"), ("127.0.0.2:0", "127.0.0.2"),
+])
+def test_forms_of_the_address(landline, listen, host):
+    server = landline.start("classic", "serve", "upper", "--listen", listen)
+    assert server.listening()[0] in ([host] if host else ["127.0.0.1", "::1"])
+
+
+def test_name_that_does_not_resolve(landline):
+    done = landline("classic", "serve", "upper", "--listen", "no-such-host.invalid:0")
+    assert done.returncode == 2 and b"no-such-host.invalid" in done.stderr
 
 
 def test_listens_on_ipv6(landline):

@@ -1,6 +1,7 @@
 """landline classic under many clients and bad ones: nobody waits for them, nothing is left of them."""
 
 import concurrent.futures
+import contextlib
 import os
 import random
 import signal
@@ -127,6 +128,13 @@ def test_clients_that_vanish_at_any_point(landline, scratch, go):
     for protocol, cases in scripts.items():
         server, port = serve(landline, protocol)
         before = support.descriptors(server.pid)
+        if protocol == "upper":  # … while its answers wait for it
+            connection = connect(port)
+            connection.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    connection.send(b"x" * 100000)
+            go(connection)
         for say, take in cases:
             if not say and take:
                 continue
@@ -217,6 +225,31 @@ def test_without_descriptors_a_command_is_refused(landline, protocol, free):
     at_rest(server, before)
     with connect(port) as connection:
         ASKERS[protocol](connection, None, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_number_of_commands_at_once(landline, scratch):
+    limit = 1024
+    limit_soft(4096)
+    server, port = serve(landline, "ssh")
+    before = support.descriptors(server.pid)
+    os.mkfifo(scratch + "/go")
+    connections = [connect(port) for _ in range(limit)]
+    for connection in connections:
+        connection.sendall(b"exec cat %s/go" % scratch.encode())
+    support.eventually(lambda: len(support.children(server.pid)) == limit, "%d commands" % limit)
+    with connect(port) as one_more:
+        one_more.sendall(b"echo hello")
+        assert receive_to_end(one_more) == b""
+    server.stderr.wait_for(b"too many commands at once")
+    connections.pop().close()
+    support.eventually(lambda: len(support.children(server.pid)) == limit - 1, "one command less")
+    with connect(port) as one_more:
+        ask_ssh(one_more, None, 1)
+    for connection in connections:
+        connection.close()
+    at_rest(server, before)
 
 
 def random_client(port, protocol, path, dice):
