@@ -4,63 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/json.h"
+#include "lib/base/utf8.h"
+
 static void add(struct buf *out, const char *text) {
     buf_add(out, text, strlen(text));
 }
 
-/* The length of the UTF-8 sequence at `at` (RFC 3629: no overlong form, no surrogate), 0 where there is none. */
-static size_t sequence(const uint8_t *at, size_t n) {
-    uint8_t c = at[0];
-    size_t length = c < 0x80                ? 1
-                    : c >= 0xc2 && c < 0xe0 ? 2
-                    : c >= 0xe0 && c < 0xf0 ? 3
-                    : c >= 0xf0 && c < 0xf5 ? 4
-                                            : 0;
-    if (length == 0 || length > n)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c == 0xe0 && at[1] < 0xa0) || (c == 0xed && at[1] > 0x9f) || (c == 0xf0 && at[1] < 0x90) ||
-        (c == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return length;
-}
-
-static void add_character(struct buf *out, const uint8_t *at, size_t length) {
-    static const char short_names[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-    for (const char *s = short_names; length == 1 && *s != '\0'; s += 2)
-        if (at[0] == (uint8_t)s[0]) {
-            buf_add_u8(out, '\\');
-            buf_add_u8(out, (uint8_t)s[1]);
-            return;
-        }
-    if (length == 1 && (at[0] < 0x20 || at[0] == 0x7f)) {
-        char escaped[8];
-        snprintf(escaped, sizeof escaped, "\\u%04x", at[0]);
-        add(out, escaped);
-        return;
-    }
-    buf_add(out, at, length);
-}
-
-static void add_string(struct buf *out, const void *bytes, size_t n) {
-    const uint8_t *at = bytes, *end = at + n;
-    buf_add_u8(out, '"');
-    while (at < end) {
-        size_t length = sequence(at, (size_t)(end - at));
-        if (length > 0)
-            add_character(out, at, length);
-        else
-            add(out, "\xef\xbf\xbd");
-        at += length > 0 ? length : 1;
-    }
-    buf_add_u8(out, '"');
-}
-
 static bool is_text(const uint8_t *at, size_t n) {
+    uint32_t point;
     while (n > 0) {
-        size_t length = sequence(at, n);
+        size_t length = utf8_decode(at, n, &point);
         if (length == 0)
             return false;
         at += length;
@@ -90,7 +44,7 @@ void json_end(struct json *j) {
 
 void json_text(struct json *j, const char *key, const char *value) {
     name(j, key, "");
-    add_string(j->out, value, strlen(value));
+    json_string(j->out, value, strlen(value));
 }
 
 static void add_formatted(struct json *j, const char *key, const char *digits) {
@@ -129,7 +83,7 @@ static void add_base64(struct buf *out, const uint8_t *at, size_t n) {
 void json_bytes(struct json *j, const char *key, const void *bytes, size_t n) {
     if (is_text(bytes, n)) {
         name(j, key, "");
-        add_string(j->out, bytes, n);
+        json_string(j->out, bytes, n);
         return;
     }
     name(j, key, "_base64");
@@ -148,7 +102,7 @@ void json_element(struct json *j, const void *bytes, size_t n) {
     if (j->comma)
         buf_add_u8(j->out, ',');
     j->comma = true;
-    add_string(j->out, bytes, n);
+    json_string(j->out, bytes, n);
 }
 
 void json_array_end(struct json *j) {

@@ -1,4 +1,4 @@
-/* JSON (RFC 8259) into a buffer, an object a line. */
+/* JSON objects (RFC 8259) into a buffer, one a line; lib/base/json.h has the strings. */
 #ifndef LANDLINE_CLI_JSON_H
 #define LANDLINE_CLI_JSON_H
 
@@ -22,7 +22,7 @@ void json_unsigned(struct json *j, const char *name, uint64_t value);
 void json_bool(struct json *j, const char *name, bool value);
 /* Bytes that are text as "NAME": "…", others as "NAME_base64": "…" (RFC 4648 4). */
 void json_bytes(struct json *j, const char *name, const void *bytes, size_t n);
-/* "NAME": [ …, … ]: begin, then each element, then end. Bytes that are no UTF-8 become U+FFFD. */
+/* "NAME": [ …, … ]: begin, then each element, then end. Bytes that are no UTF-8 become lone surrogates. */
 void json_array_begin(struct json *j, const char *name);
 void json_element(struct json *j, const void *bytes, size_t n);
 void json_array_end(struct json *j);

@@ -248,6 +248,11 @@ static void to_leave_or_to_send(struct remote *remote, int signo) {
         leave(remote, signo, true);
         return;
     }
+    /* What ends a terminal ends its session: an interactive shell would ignore TERM. */
+    if (remote->options.terminal && (signo == SIGTERM || signo == SIGHUP)) {
+        leave(remote, signo, false);
+        return;
+    }
     /* The second one leaves; and so does the first when it cannot be delivered. */
     if (remote->interrupts++ > 0 || ll_run_signal(remote->run, signo) != 0)
         leave(remote, signo, false);

@@ -8,8 +8,8 @@
 #include "landline/client/client_state.h"
 #include "landline/client/failure.h"
 #include "landline/client/request.h"
+#include "landline/client/result.h"
 #include "landline/proto/call.h"
-#include "lib/base/escape.h"
 #include "lib/os/clock.h"
 
 enum { CHANNELS = 3 };
@@ -365,29 +365,6 @@ int ll_run_detach(ll_run *run) {
 
 /* ---- results ---- */
 
-static void fill_result(const ll_run *run, struct ll_result *out) {
-    const struct run_result *r = call_result(run->call);
-    *out = (struct ll_result){.ending = (enum ll_ending)r->kind,
-                              .code = (int)r->code,
-                              .error = (int)r->error,
-                              .core_dumped = (r->flags & RUN_CORE_DUMPED) != 0,
-                              .output_cut = (r->flags & RUN_OUTPUT_CUT) != 0,
-                              .started_ms = r->started,
-                              .ended_ms = r->ended,
-                              .input = r->total0,
-                              .output = r->total1,
-                              .errors = r->total2,
-                              .output_digest = r->digest1,
-                              .errors_digest = r->digest2,
-                              .verified = call_verified(run->call, 1) && call_verified(run->call, 2),
-                              .dropped_output = r->dropped1,
-                              .dropped_errors = r->dropped2,
-                              .user_us = r->user_us,
-                              .system_us = r->system_us,
-                              .max_rss_kib = r->maxrss_kib};
-    escape_bytes(out->text, sizeof out->text, r->text.data, r->text.size);
-}
-
 int ll_run_result(const ll_run *run, struct ll_result *result, struct ll_failure *failure) {
     if (!run->over)
         return failure_set(failure, -EINPROGRESS, "%s: the run %s is not over", run->client->host, run->id);
@@ -399,7 +376,7 @@ int ll_run_result(const ll_run *run, struct ll_result *result, struct ll_failure
     if (run->detached)
         *result = (struct ll_result){.ending = LL_DETACHED};
     else
-        fill_result(run, result);
+        result_fill(result, call_result(run->call), call_verified(run->call, 1) && call_verified(run->call, 2));
     return 0;
 }
 

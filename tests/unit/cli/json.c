@@ -28,8 +28,8 @@ static void objects(void **state) {
     buf_add_u8(&out, 0);
     assert_int_equal(out.failed, 0);
     assert_string_equal((const char *)buf_front(&out),
-                        "{\"a\":\"x\\\"\\\\\\n\\u0001\\u007fä\",\"n\":-5,\"u\":18446744073709551615,\"b\":true,"
-                        "\"t\":\"ok\",\"d_base64\":\"/wAB\",\"e_base64\":\"7aCAeg==\",\"l\":[\"1\xef\xbf\xbd\",\"\"],"
+                        "{\"a\":\"x\\\"\\\\\\u000a\\u0001\\u007fä\",\"n\":-5,\"u\":18446744073709551615,\"b\":true,"
+                        "\"t\":\"ok\",\"d_base64\":\"/wAB\",\"e_base64\":\"7aCAeg==\",\"l\":[\"1\\udcff\",\"\"],"
                         "\"z\":false}\n");
     buf_free(&out);
 }
