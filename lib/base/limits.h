@@ -93,6 +93,33 @@ enum {
     LIMIT_TRANSFER_GATHER = 1 << 20, /* records that wait to be written, without file data */
     LIMIT_TRANSFER_GROUPS = 1 << 15, /* files with several names whose names are kept together */
     LIMIT_TRANSFER_BATCH = 256,      /* names that are published together, after one flush */
+    /* The server's folder */
+    LIMIT_STORE_LINE = 1024, /* the value of a line */
+    LIMIT_STORE_FILE = 16 << 20,
+    LIMIT_USER_NAME = 64,
+    LIMIT_GRANTS = 10000,
+    LIMIT_GRANT_PATTERNS = 64, /* of argv, in one grant */
+    LIMIT_INVITES = 1000,
+    LIMIT_INVITE_MEMORY = 7 * 24 * 3600 * 1000, /* ms that an expired invite is remembered, to be told apart */
+
+    /* The server */
+    LIMIT_CONNECTIONS = 16384,
+    LIMIT_STRANGERS = 1024,             /* connections that have not proved an enrolled key yet … */
+    LIMIT_STRANGERS_SOURCE = 128,       /* … and how many of them one address may have */
+    LIMIT_RUNS = 10000,                 /* running at once */
+    LIMIT_VARIABLE_NAME = 255,          /* of an environment variable */
+    LIMIT_RUN_HEAP = 64 << 10,          /* bytes of one output that stay in memory; then a ring file takes over */
+    LIMIT_RUN_RING = 64 << 20,          /* bytes of one output that are kept */
+    LIMIT_RUN_TERMINAL = 16 << 10,      /* bytes a watched terminal may be ahead of its watcher */
+    LIMIT_RUN_INPUT = 256 << 10,        /* bytes of standard input that wait for the program */
+    LIMIT_RESULTS_AGE = 24 * 3600,      /* s that a finished run is kept … */
+    LIMIT_RESULTS_SIZE = 1 << 30,       /* … within so many bytes of output */
+    LIMIT_RESULTS = 20000,              /* … and so many runs */
+    LIMIT_HORIZON = 7 * 24 * 3600,      /* s that ids are remembered */
+    LIMIT_IPC_FRAME = (4 << 20) + 1024, /* between gate and keeper: an OPEN and its frame */
+    LIMIT_IPC_OUTPUT = 256 << 20,       /* that wait for the other side */
+    LIMIT_LISTENERS = 12,               /* with three others, what spawn hands over */
+    LIMIT_GATE_WINDOW = 1 << 20,        /* of input, that one stream may have under way */
 };
 
 #endif

@@ -16,7 +16,7 @@ ROOMS = {
     "lib/loop": {"landline/error.h", "landline/events.h", "landline/loop.h", "lib/base", "lib/os"},
     "landline/proto": {"landline/error.h", "landline/frame.h", "lib/base", "lib/frame"},
     "landline/transfer": {"landline/error.h", "lib/base", "lib/os", "landline/proto"},
-    "landline/service": {"landline/error.h", "lib/base", "lib/os", "landline/proto", "landline/transfer"},
+    "landline/service": {"public", "lib/base", "lib/os", "landline/proto", "landline/transfer"},
     "landline/server": {"public", "lib/base", "lib/os", "lib/tls", "landline/proto", "landline/service"},
     "landline/client": {"public", "lib/base", "lib/os", "lib/tls", "landline/proto", "landline/transfer"},
     "landline/classic": {"public", "lib/base", "lib/os"},

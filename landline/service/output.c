@@ -1,0 +1,151 @@
+#include "landline/service/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/base/limits.h"
+
+enum {
+    FIRST_BLOCK = 4 << 10,
+    RESERVE = 4 << 20,      /* of the ring file, at once */
+    SMALL_RING = 1 << 20,   /* in memory, where no file can be had */
+    READ_AT_ONCE = 1 << 20, /* from the pipe */
+};
+
+void output_init(struct output *o, enum run_overflow overflow) {
+    *o = (struct output){.spool = spool_make(LIMIT_RUN_RING, overflow), .ring = -1};
+    XXH64_reset(&o->digest, 0);
+}
+
+void output_free(struct output *o) {
+    if (o->ring >= 0) {
+        munmap(o->memory, o->size);
+        close(o->ring);
+    } else {
+        free(o->memory);
+    }
+    if (o->path != NULL)
+        unlink(o->path);
+    free(o->path);
+    *o = (struct output){.ring = -1};
+}
+
+/* The file has blocks for [reserved, reserved + RESERVE). */
+static int reserve(struct output *o, int fd, uint64_t size) {
+    if (o->reserved >= size)
+        return 0;
+    uint64_t n = size - o->reserved < RESERVE ? size - o->reserved : RESERVE;
+    int e = posix_fallocate(fd, (off_t)o->reserved, (off_t)n);
+    if (e != 0)
+        return -e;
+    o->reserved += n;
+    return 0;
+}
+
+/* A file of the ring's size with its first piece reserved; a small one in memory if that fails. */
+static int open_ring(struct output *o, const char *path, uint64_t *size) {
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    *size = LIMIT_RUN_RING;
+    o->reserved = 0;
+    if (fd >= 0 && ftruncate(fd, (off_t)*size) == 0 && reserve(o, fd, *size) == 0 && (o->path = strdup(path)) != NULL)
+        return fd;
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+    }
+    fd = memfd_create("landline-output", MFD_CLOEXEC);
+    *size = o->reserved = SMALL_RING;
+    if (fd < 0)
+        return -errno;
+    if (ftruncate(fd, (off_t)*size) == 0)
+        return fd;
+    int e = -errno;
+    close(fd);
+    return e;
+}
+
+static int promote(struct output *o, const char *path) {
+    uint64_t size, end = o->spool.end;
+    int fd = open_ring(o, path, &size);
+    if (fd < 0)
+        return fd;
+    uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) {
+        int e = -errno;
+        close(fd);
+        if (o->path != NULL)
+            unlink(o->path);
+        free(o->path);
+        o->path = NULL;
+        return e;
+    }
+    memcpy(memory, o->memory, end);
+    free(o->memory);
+    o->memory = memory;
+    o->size = size;
+    o->ring = fd;
+    o->spool.cap = size;
+    return 0;
+}
+
+static int grow_heap(struct output *o) {
+    uint64_t size = o->size == 0 ? FIRST_BLOCK : LIMIT_RUN_HEAP;
+    uint8_t *grown = realloc(o->memory, size);
+    if (grown == NULL)
+        return -ENOMEM;
+    o->memory = grown;
+    o->size = size;
+    return 0;
+}
+
+/* Storage behind the end, at least a byte: 0, or why there is none. */
+static int make_room(struct output *o, const char *path) {
+    if (o->ring < 0 && o->spool.end == o->size)
+        return o->size < LIMIT_RUN_HEAP ? grow_heap(o) : promote(o, path);
+    if (o->ring >= 0 && o->reserved < o->size && o->spool.end + READ_AT_ONCE > o->reserved) {
+        int e = reserve(o, o->ring, o->size);
+        return e != 0 && o->spool.end < o->reserved ? 0 : e;
+    }
+    return 0;
+}
+
+ssize_t output_read(struct output *o, int fd, uint64_t room, const char *path) {
+    if (room == 0)
+        return -EAGAIN;
+    int e = make_room(o, path);
+    if (e != 0)
+        return e;
+    uint64_t at = o->ring >= 0 ? o->spool.end % o->size : o->spool.end;
+    uint64_t n = room < o->size - at ? room : o->size - at;
+    if (o->ring >= 0 && at < o->reserved && n > o->reserved - at)
+        n = o->reserved - at;
+    if (n > READ_AT_ONCE)
+        n = READ_AT_ONCE;
+    ssize_t got;
+    do
+        got = read(fd, o->memory + at, n);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -errno;
+    XXH64_update(&o->digest, o->memory + at, (size_t)got);
+    spool_add(&o->spool, (uint64_t)got);
+    return got;
+}
+
+struct slice output_at(const struct output *o, uint64_t offset, uint64_t n) {
+    uint64_t at = o->ring >= 0 ? offset % o->size : offset;
+    uint64_t piece = o->ring >= 0 && o->size - at < n ? o->size - at : n;
+    return (struct slice){o->memory + at, piece};
+}
+
+uint64_t output_digest(const struct output *o) {
+    return XXH64_digest(&o->digest);
+}
+
+uint64_t output_cost(const struct output *o) {
+    return o->ring >= 0 ? o->reserved : o->size;
+}

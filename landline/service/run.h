@@ -1,0 +1,173 @@
+/* Runs: commands that live in the keeper, whoever watches them (PROTOCOL 7.2 to 7.5).
+ *
+ *   run.c         a run's life: start, end, release
+ *   run_launch.c  from a request and a grant to a process
+ *   run_watch.c   those who watch it: output to them, input from them
+ *   run_end.c     time-outs, loss, killing the tree, the result
+ *   runs.c        all of them: the ledger, finding, keeping, forgetting
+ *   run_service.c the services run, shell, attach, runs, kill, result
+ *
+ * A watcher is an exchange on a run. It goes with its client; the run stays. */
+#ifndef LANDLINE_SERVICE_RUN_H
+#define LANDLINE_SERVICE_RUN_H
+
+#include <sys/types.h>
+
+#include "landline/proto/ledger.h"
+#include "landline/proto/run.h"
+#include "landline/service/output.h"
+#include "landline/service/service.h"
+#include "lib/base/buf.h"
+#include "lib/os/account.h"
+
+enum { RUN_NAME = 64 };
+
+struct run;
+
+struct watcher {
+    struct exchange *x;
+    struct run *run;
+    struct watcher *next;
+    struct {
+        uint64_t start; /* of what it gets */
+        uint64_t told;  /* the server was told of bytes up to here */
+        uint64_t sent;  /* the network has taken them up to here (terminals) */
+        uint64_t acked; /* the client has them up to here */
+        bool ring;      /* reads from the ring file */
+        bool stopped;   /* wants no more */
+        bool ended;     /* was told the end */
+    } out[2];
+    bool leaving; /* was refused; still counts until it is gone */
+    bool over;    /* was told the result */
+};
+
+struct run {
+    struct runs *runs;
+    struct run *next, *previous; /* in runs */
+    struct run_id id;
+    struct ledger_entry *entry;
+    uint8_t key[PEER_KEY];
+    char owner[PEER_LABEL];
+    char name[RUN_NAME];
+    char *audit;     /* what the audit line says of the request, as JSON members */
+    struct buf argv; /* u32 n, n × str32: for the list */
+    uint8_t flags, on_loss;
+    uint32_t keep_s;
+    int64_t grace; /* ns */
+
+    pid_t pid; /* 0 once reaped, and where nothing started */
+    pid_t session;
+    int pidfd;
+    ll_child *child;
+    bool finished; /* `result` stands */
+
+    struct output out[2];
+    int pipe[2]; /* our ends; -1 once at the end */
+    ll_watch *pipe_watch[2];
+    bool disk_full;
+
+    int input_fd; /* -1: closed */
+    ll_watch *input_watch;
+    struct buf input;                       /* taken from the feeder, not yet by the program */
+    uint64_t input_received, input_written; /* offsets */
+    bool input_ended;
+    struct watcher *feeder;
+
+    struct watcher *watchers;
+    ll_timer *timer;
+    /* Points in time, LL_NEVER: not. */
+    int64_t timeout_at, unwatched_at, kill_at, cut_at, expire_at;
+    uint8_t why;    /* enum run_kind once it is being ended by us: RUN_TIMED_OUT, RUN_UNWATCHED */
+    uint8_t signal; /* which ended it then */
+    struct run_result result;
+    char text[256]; /* of the result */
+};
+
+/* --- run.c --- */
+
+/* Makes a run of a request that the ledger has accepted, and starts it. A command that cannot be started is a run that has
+ * finished with RUN_NOT_STARTED. NULL: no memory. */
+struct run *run_new(struct runs *runs, const struct peer *peer, const struct run_request *request);
+/* Frees it; nobody watches it, and it has finished or the keeper ends. */
+void run_free(struct run *run);
+/* One of its parts has ended: finishes it when all have. */
+void run_check(struct run *run);
+bool run_is_terminal(const struct run *run);
+uint64_t run_unix_ms(void);
+
+/* --- run_launch.c --- */
+
+/* Starts the command: 0 and run->pid, pipes and input_fd are set; or negative with the result's code, error and text filled
+ * in. */
+int run_launch(struct run *run, const struct peer *peer, const struct run_request *request);
+/* Why the grant does not cover the request; NULL: it does. */
+const char *run_forbidden(const struct peer *peer, const struct run_request *request);
+
+/* --- run_watch.c --- */
+
+/* Adds a watcher that has have[0], have[1] bytes and tells it all that is there. Refuses the exchange by itself where that
+ * cannot be. `state` as in RESPONSE. */
+void run_watch(struct run *run, struct exchange *x, uint8_t state, uint64_t have1, uint64_t have2, bool feeds);
+void run_unwatch(struct watcher *w, enum exchange_leave why);
+/* Tells the watchers what is new of an output. */
+void run_tell(struct run *run, int channel);
+/* Tells the watchers the ends and the result. */
+void run_tell_end(struct run *run);
+/* How many bytes may be taken from the program. */
+uint64_t run_room(struct run *run, int channel);
+void run_read(struct run *run, int channel);
+/* What its outputs and its input wait for has changed. */
+void run_touch(struct run *run);
+void run_close_output(struct run *run, int channel);
+void run_close_input(struct run *run);
+void run_write_input(struct run *run);
+
+/* --- run_end.c --- */
+
+void run_child_ended(void *run, const struct ll_child_end *end);
+void run_timer(void *run);
+void run_set_timer(struct run *run);
+/* Begins to end it, for this reason (0: nobody's but the caller's): TERM now, KILL after `grace` ns. */
+void run_end(struct run *run, uint8_t why, int64_t grace);
+void run_lost_watchers(struct run *run, enum exchange_leave why);
+void run_signal(struct run *run, int signal);
+/* All processes of a run: its session, its descendants, and those that carry its id in their environment. */
+void run_signal_tree(const struct run *run, int signal);
+/* Reaps processes that were left to us by those that ended. */
+void run_reap_strays(struct runs *runs);
+
+/* --- runs.c --- */
+
+struct runs {
+    struct service_host *host;
+    char *folder;
+    struct ledger *ledger;
+    int ledger_fd;
+    struct run *list; /* newest first */
+    size_t count, running;
+    uint64_t kept; /* bytes of finished ones */
+    struct account self;
+    ll_timer *sweep;
+};
+
+int runs_open(struct runs **out, struct service_host *host, struct ll_error_info *info);
+/* Ends all that run by their on_loss (kill: killed; keep: killed too, since nothing can hold them) and frees. */
+void runs_close(struct runs *runs);
+const uint8_t *runs_instance(const struct runs *runs);
+uint32_t runs_horizon_s(const struct runs *runs);
+/* CLOCK_BOOTTIME in ms. */
+uint64_t runs_now(void);
+
+/* A run request: starts it, or finds the run it names. NULL: *code, *text say why not. *state as in RESPONSE. */
+struct run *runs_take(struct runs *runs, const struct peer *peer, const struct run_request *request, uint8_t *state,
+                      uint16_t *code, const char **text);
+/* By id, or by name with a zero id. NULL: unknown to this client. */
+struct run *runs_find(struct runs *runs, const struct peer *peer, const struct run_id *id, struct slice name);
+/* A run has finished: the ledger, the audit log, the limits. */
+void runs_finished(struct run *run);
+/* Forgets finished ones that are too old or too many. */
+void runs_expire(struct runs *runs);
+/* "folder/ID.CHANNEL" */
+void runs_path(const struct run *run, int channel, char *out, size_t size);
+
+#endif

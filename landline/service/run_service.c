@@ -1,0 +1,287 @@
+/* The services of the run family, as exchanges. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "landline/proto/invite.h"
+#include "landline/service/run.h"
+#include "lib/base/limits.h"
+#include "lib/os/pty.h"
+
+extern const struct service service_shell;
+
+/* The shell of that name, where one runs: the request then is another way to say attach. */
+static struct run *running_shell(struct exchange *x, const struct run_request *request, uint8_t *state) {
+    struct run *run = runs_find(x->host->runs, x->peer, &request->id, request->name);
+    if (run == NULL || run->finished || memcmp(run->key, x->peer->key, sizeof run->key) != 0 || !run_is_terminal(run))
+        return NULL;
+    *state = RUN_RUNNING;
+    if (run->pipe[0] >= 0 && request->size.rows != 0)
+        pty_resize(run->pipe[0], &(struct pty_size){request->size.rows, request->size.columns, request->size.xpixel,
+                                                    request->size.ypixel});
+    return run;
+}
+
+static void open_run(struct exchange *x, uint8_t flags, struct slice payload) {
+    struct run_request request;
+    (void)flags; /* a resumed run and a new one are told apart by the id alone */
+    int e = run_request_get(payload, &request);
+    const char *why = e != 0 ? "the request cannot be understood" : NULL;
+    uint16_t code = e == LL_ELIMIT ? CODE_LIMIT : CODE_MALFORMED;
+    uint8_t state = 0;
+    struct run *run = NULL;
+    if (e == 0) {
+        why = run_forbidden(x->peer, &request);
+        code = CODE_NO_GRANT;
+    }
+    if (why == NULL && x->service == &service_shell && request.name.size > 0)
+        run = running_shell(x, &request, &state);
+    if (why == NULL && run == NULL)
+        run = runs_take(x->host->runs, x->peer, &request, &state, &code, &why);
+    if (run != NULL)
+        run_watch(run, x, state, request.have1, request.have2, true);
+    else
+        x->ops->refused(x, code, 0, why);
+    run_request_free(&request);
+}
+
+static void open_attach(struct exchange *x, uint8_t flags, struct slice payload) {
+    struct run_attach attach;
+    (void)flags;
+    if (run_attach_get(payload, &attach) != 0) {
+        x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
+        return;
+    }
+    struct run *run = runs_find(x->host->runs, x->peer, &attach.id, attach.name);
+    if (run == NULL) {
+        x->ops->refused(x, CODE_UNKNOWN_RUN, 0, "no such run is known to this key");
+        return;
+    }
+    bool now = (attach.flags & RUN_FROM_NOW) != 0;
+    bool feeds = (attach.flags & RUN_TAKE_INPUT) != 0;
+    if (feeds && run_is_terminal(run) && run->pipe[0] >= 0 && attach.size.rows != 0)
+        pty_resize(run->pipe[0],
+                   &(struct pty_size){attach.size.rows, attach.size.columns, attach.size.xpixel, attach.size.ypixel});
+    run_watch(run, x, run->finished ? RUN_FINISHED : RUN_RUNNING, now ? run->out[0].spool.end : attach.have1,
+              now ? run->out[1].spool.end : attach.have2, feeds);
+}
+
+static void input(struct exchange *x, uint64_t offset, struct slice bytes) {
+    struct watcher *w = x->state;
+    if (w == NULL || w->run->feeder != w || offset != w->run->input_received)
+        return;
+    struct run *run = w->run;
+    run->input_received += bytes.size;
+    if (run->input_fd < 0) {
+        return; /* STOP is on its way */
+    }
+    buf_add(&run->input, bytes.data, bytes.size);
+    run_write_input(run);
+}
+
+static void input_ended(struct exchange *x, uint64_t total) {
+    struct watcher *w = x->state;
+    if (w == NULL || w->run->feeder != w || total != w->run->input_received)
+        return;
+    w->run->input_ended = true;
+    run_write_input(w->run);
+}
+
+static void acked(struct exchange *x, uint8_t channel, uint64_t to) {
+    struct watcher *w = x->state;
+    if (w == NULL || channel < 1 || channel > 2)
+        return;
+    int i = channel - 1;
+    struct output *o = &w->run->out[i];
+    if (to > o->spool.end || to <= w->out[i].acked)
+        return;
+    w->out[i].acked = to;
+    uint64_t least = to;
+    for (const struct watcher *other = w->run->watchers; other != NULL; other = other->next)
+        if (!other->out[i].stopped && other->out[i].acked < least)
+            least = other->out[i].acked;
+    spool_acknowledge(&o->spool, least);
+    if (w->run->pipe[i] >= 0)
+        run_touch(w->run);
+}
+
+static void sent(struct exchange *x, uint8_t channel, uint64_t to) {
+    struct watcher *w = x->state;
+    if (w == NULL || channel < 1 || channel > 2 || to > w->run->out[channel - 1].spool.end)
+        return;
+    w->out[channel - 1].sent = to;
+    if (w->run->pipe[channel - 1] >= 0)
+        run_touch(w->run);
+}
+
+/* When nobody wants an output any more, the program finds out by EPIPE. */
+static void stopped(struct exchange *x, uint8_t channel) {
+    struct watcher *w = x->state;
+    if (w == NULL || channel < 1 || channel > 2)
+        return;
+    struct run *run = w->run;
+    int i = channel - 1;
+    w->out[i].stopped = true;
+    for (const struct watcher *other = run->watchers; other != NULL; other = other->next)
+        if (!other->out[i].stopped)
+            return;
+    if (!run_is_terminal(run))
+        run_close_output(run, i);
+    run_touch(run);
+    run_check(run);
+}
+
+static void control(struct exchange *x, uint8_t kind, struct slice body) {
+    struct watcher *w = x->state;
+    uint8_t signal;
+    struct run_window_size size;
+    if (w == NULL)
+        return;
+    if (kind == RUN_SIGNAL && run_signal_get(body, &signal) == 0)
+        run_signal(w->run, signal);
+    else if (kind == RUN_WINSIZE && run_window_size_get(body, &size) == 0 && w->run->pipe[0] >= 0 &&
+             run_is_terminal(w->run))
+        pty_resize(w->run->pipe[0], &(struct pty_size){size.rows, size.columns, size.xpixel, size.ypixel});
+}
+
+static void writable(struct exchange *x) {
+    struct watcher *w = x->state;
+    if (w == NULL)
+        return;
+    run_tell(w->run, 0);
+    run_tell(w->run, 1);
+    if (w->run->finished)
+        run_tell_end(w->run);
+}
+
+static void gone(struct exchange *x, enum exchange_leave why) {
+    if (x->state != NULL)
+        run_unwatch(x->state, why);
+}
+
+/* --- one answer and no more --- */
+
+static void answer(struct exchange *x, const struct buf *list, const void *result, size_t n) {
+    x->ops->opened(x, &(struct exchange_start){0}, NULL, 0);
+    if (list != NULL && buf_size(list) > 0)
+        x->ops->output(x, 1, 0, list->data + list->start, buf_size(list));
+    x->ops->ended(x, 1, list != NULL ? buf_size(list) : 0);
+    x->ops->ended(x, 2, 0);
+    x->ops->result(x, result, n);
+}
+
+static void open_kill(struct exchange *x, uint8_t flags, struct slice payload) {
+    struct run_kill request;
+    (void)flags;
+    if (run_kill_get(payload, &request) != 0) {
+        x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
+        return;
+    }
+    struct run *run = runs_find(x->host->runs, x->peer, &request.id, (struct slice){0});
+    if (run == NULL) {
+        x->ops->refused(x, CODE_UNKNOWN_RUN, 0, "no such run is known to this key");
+        return;
+    }
+    if (!run->finished)
+        run_signal_tree(run, request.signal);
+    answer(x, NULL, NULL, 0);
+}
+
+static void open_result(struct exchange *x, uint8_t flags, struct slice payload) {
+    struct run_id id;
+    (void)flags;
+    if (run_id_get(payload, &id) != 0) {
+        x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
+        return;
+    }
+    struct run *run = runs_find(x->host->runs, x->peer, &id, (struct slice){0});
+    if (run == NULL || !run->finished) {
+        x->ops->refused(x, run == NULL ? CODE_UNKNOWN_RUN : CODE_STILL_RUNNING, 0,
+                        run == NULL ? "no such run is known to this key" : "it is still running");
+        return;
+    }
+    struct buf result;
+    buf_init(&result, LIMIT_SERVICE_PAYLOAD);
+    run_result_put(&result, &run->result);
+    answer(x, NULL, buf_front(&result), buf_size(&result));
+    buf_free(&result);
+}
+
+static void put_record(struct buf *list, const struct run *run) {
+    struct buf result;
+    buf_init(&result, LIMIT_SERVICE_PAYLOAD);
+    if (run->finished)
+        run_result_put(&result, &run->result);
+    struct reader r = reader_of(run->argv.data + run->argv.start, buf_size(&run->argv));
+    uint32_t count = reader_u32(&r);
+    struct slice *argv = calloc((size_t)count + 1, sizeof *argv);
+    for (uint32_t i = 0; argv != NULL && i < count; i++)
+        argv[i] = reader_str32(&r);
+    uint16_t watchers = 0;
+    for (const struct watcher *w = run->watchers; w != NULL; w = w->next)
+        watchers++;
+    int64_t left = run->expire_at == LL_NEVER ? 0 : run->expire_at - ll_loop_now(run->runs->host->loop);
+    const struct run_record record = {
+        .id = run->id,
+        .state = run->finished ? RUN_FINISHED : RUN_RUNNING,
+        .started = run->result.started,
+        .total1 = run->out[0].spool.end,
+        .total2 = run->out[1].spool.end,
+        .kept = spool_kept(&run->out[0].spool) + spool_kept(&run->out[1].spool),
+        .expires = run->finished ? run_unix_ms() + (uint64_t)(left > 0 ? left / 1000000 : 0) : 0,
+        .watchers = watchers,
+        .name = {(const uint8_t *)run->name, strlen(run->name)},
+        .owner = {(const uint8_t *)run->owner, strlen(run->owner)},
+        .argc = argv != NULL ? count : 0,
+        .argv = argv,
+        .result = {buf_front(&result), buf_size(&result)},
+    };
+    run_record_put(list, &record);
+    free(argv);
+    buf_free(&result);
+}
+
+static void open_runs(struct exchange *x, uint8_t flags, struct slice payload) {
+    (void)flags;
+    if (payload.size != 0) {
+        x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
+        return;
+    }
+    struct buf list;
+    buf_init(&list, LIMIT_IPC_FRAME - 4096);
+    for (const struct run *run = x->host->runs->list; run != NULL && buf_size(&list) < LIMIT_IPC_FRAME / 2;
+         run = run->next)
+        if ((x->peer->terms.verbs & VERB_OTHERS) != 0 || memcmp(run->key, x->peer->key, sizeof run->key) == 0)
+            put_record(&list, run);
+    answer(x, &list, NULL, 0);
+    buf_free(&list);
+}
+
+static void gone_answer(struct exchange *x, enum exchange_leave why) {
+    (void)x;
+    (void)why;
+}
+
+#define WATCHED(which, allowed, opener)                                                                                \
+    const struct service service_##which = {                                                                           \
+        .name = #which,                                                                                                \
+        .verbs = (allowed),                                                                                            \
+        .open = (opener),                                                                                              \
+        .input = input,                                                                                                \
+        .input_ended = input_ended,                                                                                    \
+        .acked = acked,                                                                                                \
+        .sent = sent,                                                                                                  \
+        .stopped = stopped,                                                                                            \
+        .control = control,                                                                                            \
+        .writable = writable,                                                                                          \
+        .gone = gone,                                                                                                  \
+    }
+#define ANSWERED(which, allowed, opener)                                                                               \
+    const struct service service_##which = {.name = #which, .verbs = (allowed), .open = (opener), .gone = gone_answer}
+
+WATCHED(run, VERB_RUN | VERB_SHELL, open_run);
+WATCHED(shell, VERB_RUN | VERB_SHELL, open_run);
+WATCHED(attach, VERB_RUN | VERB_SHELL, open_attach);
+ANSWERED(kill, VERB_RUN | VERB_SHELL, open_kill);
+ANSWERED(result, VERB_RUN | VERB_SHELL, open_result);
+ANSWERED(runs, VERB_RUN | VERB_SHELL, open_runs);

@@ -1,0 +1,284 @@
+#include "landline/service/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/limits.h"
+
+enum { READS_AT_ONCE = 8 };
+
+/* --- output --- */
+
+/* The smallest of what the watchers have of an output; UINT64_MAX with none that wants it. */
+static uint64_t slowest(const struct run *run, int channel, bool by_sent) {
+    uint64_t least = UINT64_MAX;
+    for (const struct watcher *w = run->watchers; w != NULL; w = w->next) {
+        uint64_t at = by_sent ? w->out[channel].sent : w->out[channel].acked;
+        if (!w->out[channel].stopped && at < least)
+            least = at;
+    }
+    return least;
+}
+
+/* With the drop policy nobody holds up the program: who is a whole ring behind has to come back for what is left. */
+static void send_away_slowest(struct run *run, int channel, uint64_t at) {
+    for (struct watcher *w = run->watchers; w != NULL; w = w->next) {
+        if (w->leaving || w->out[channel].stopped || w->out[channel].acked > at)
+            continue;
+        w->leaving = true;
+        w->x->ops->refused(w->x, CODE_BEHIND, 0, "the output went on without you: attach again for what is kept");
+    }
+}
+
+uint64_t run_room(struct run *run, int channel) {
+    struct output *o = &run->out[channel];
+    uint64_t room = spool_room(&o->spool), least = slowest(run, channel, false);
+    if (least != UINT64_MAX && o->spool.end - least >= o->spool.cap) {
+        if (o->spool.overflow == RUN_DROP)
+            send_away_slowest(run, channel, least);
+        return 0;
+    }
+    if (least != UINT64_MAX && room > o->spool.cap - (o->spool.end - least))
+        room = o->spool.cap - (o->spool.end - least);
+    if (!run_is_terminal(run))
+        return room;
+    uint64_t seen = slowest(run, channel, true);
+    if (seen == UINT64_MAX)
+        return room;
+    uint64_t ahead = o->spool.end - seen;
+    uint64_t more = ahead < LIMIT_RUN_TERMINAL ? LIMIT_RUN_TERMINAL - ahead : 0;
+    return room < more ? room : more;
+}
+
+static void tell_one(struct run *run, struct watcher *w, int channel) {
+    struct output *o = &run->out[channel];
+    uint8_t number = (uint8_t)(channel + 1);
+    if (w->leaving || w->out[channel].stopped || w->out[channel].told >= o->spool.end)
+        return;
+    if (o->ring < 0) {
+        struct slice bytes = output_at(o, w->out[channel].told, o->spool.end - w->out[channel].told);
+        w->x->ops->output(w->x, number, w->out[channel].told, bytes.data, bytes.size);
+        w->out[channel].told = o->spool.end;
+        return;
+    }
+    if (!w->out[channel].ring) {
+        if (w->x->ops->ring(w->x, number, o->ring, o->size, w->out[channel].told) != 0)
+            return; /* again when writable */
+        w->out[channel].ring = true;
+    }
+    w->x->ops->produced(w->x, number, o->spool.end);
+    w->out[channel].told = o->spool.end;
+}
+
+void run_tell(struct run *run, int channel) {
+    for (struct watcher *w = run->watchers; w != NULL; w = w->next)
+        tell_one(run, w, channel);
+}
+
+static void tell_end_to(struct run *run, struct watcher *w) {
+    if (w->leaving || w->over)
+        return;
+    for (int i = 0; i < 2; i++) {
+        tell_one(run, w, i);
+        if (!w->out[i].stopped && w->out[i].told < run->out[i].spool.end)
+            return; /* the ring is still to be handed over */
+        if (!w->out[i].ended && !w->out[i].stopped)
+            w->x->ops->ended(w->x, (uint8_t)(i + 1), run->out[i].spool.end);
+        w->out[i].ended = true;
+    }
+    struct buf result;
+    buf_init(&result, LIMIT_SERVICE_PAYLOAD);
+    run_result_put(&result, &run->result);
+    w->x->ops->result(w->x, buf_front(&result), buf_size(&result));
+    buf_free(&result);
+    w->over = true;
+}
+
+void run_tell_end(struct run *run) {
+    for (struct watcher *w = run->watchers; w != NULL; w = w->next)
+        tell_end_to(run, w);
+}
+
+void run_close_output(struct run *run, int channel) {
+    ll_watch_free(run->pipe_watch[channel]);
+    run->pipe_watch[channel] = NULL;
+    if (run->pipe[channel] >= 0)
+        close(run->pipe[channel]);
+    run->pipe[channel] = -1;
+}
+
+void run_read(struct run *run, int channel) {
+    struct output *o = &run->out[channel];
+    char path[4200];
+    runs_path(run, channel, path, sizeof path);
+    ssize_t n = 1;
+    bool had_ring = o->ring >= 0;
+    for (int i = 0; i < READS_AT_ONCE && n > 0; i++) {
+        uint64_t room = run_room(run, channel);
+        n = room == 0 ? -EAGAIN : output_read(o, run->pipe[channel], room, path);
+    }
+    if (!had_ring && o->ring >= 0 && !run_is_terminal(run))
+        fcntl(run->pipe[channel], F_SETPIPE_SZ, 1 << 20);
+    run_tell(run, channel);
+    run->disk_full = n == -ENOSPC || n == -EDQUOT;
+    if (run->disk_full)
+        for (struct watcher *w = run->watchers; w != NULL; w = w->next)
+            w->x->ops->notice(w->x, "the server's disk is full: the output waits");
+    /* A terminal whose programs have all gone says EIO. */
+    if (n == 0 || n == -EIO) {
+        run_close_output(run, channel);
+        run_check(run);
+        return;
+    }
+    run_touch(run);
+}
+
+void run_touch(struct run *run) {
+    for (int i = 0; i < 2; i++)
+        if (run->pipe_watch[i] != NULL)
+            ll_watch_set(run->pipe_watch[i], run_room(run, i) > 0 && !run->disk_full ? LL_READ : 0);
+    if (run->input_watch != NULL)
+        ll_watch_set(run->input_watch, buf_size(&run->input) > 0 ? LL_WRITE : 0);
+    if (run->disk_full)
+        run_set_timer(run);
+}
+
+/* --- input --- */
+
+void run_close_input(struct run *run) {
+    ll_watch_free(run->input_watch);
+    run->input_watch = NULL;
+    if (run->input_fd >= 0)
+        close(run->input_fd);
+    run->input_fd = -1;
+}
+
+/* The program does not read any more: what comes is thrown away, and its client is told. */
+static void input_is_dead(struct run *run) {
+    run_close_input(run);
+    buf_clear(&run->input);
+    if (run->feeder != NULL && !run->feeder->leaving)
+        run->feeder->x->ops->stop_input(run->feeder->x, CODE_ENDED);
+}
+
+static void end_input(struct run *run) {
+    if (!run_is_terminal(run)) {
+        run_close_input(run);
+    } else if (run->input_fd >= 0) {
+        ssize_t n = write(run->input_fd, "\004", 1); /* VEOF */
+        (void)n;
+        run_close_input(run);
+    }
+}
+
+void run_write_input(struct run *run) {
+    uint64_t before = run->input_written;
+    while (buf_size(&run->input) > 0 && run->input_fd >= 0) {
+        ssize_t n = write(run->input_fd, buf_front(&run->input), buf_size(&run->input));
+        if (n > 0) {
+            run->input_written += (uint64_t)n;
+            buf_consume(&run->input, (size_t)n);
+        } else if (n < 0 && errno == EAGAIN) {
+            break;
+        } else if (n == 0 || errno != EINTR) {
+            input_is_dead(run);
+        }
+    }
+    if (run->input_fd < 0 && !run->input_ended)
+        before = UINT64_MAX; /* nothing is acknowledged that was not read: STOP says it */
+    if (run->input_written > before && run->feeder != NULL && !run->feeder->leaving)
+        run->feeder->x->ops->consumed(run->feeder->x, run->input_written);
+    if (run->input_ended && buf_size(&run->input) == 0 && run->input_fd >= 0)
+        end_input(run);
+    run_touch(run);
+}
+
+/* --- watchers --- */
+
+static int place(struct run *run, struct watcher *w, const uint64_t have[2], uint64_t missed[2]) {
+    for (int i = 0; i < 2; i++) {
+        uint64_t start;
+        int e = spool_start(&run->out[i].spool, have[i], &start, &missed[i]);
+        if (e != 0)
+            return e;
+        w->out[i].start = w->out[i].told = w->out[i].sent = w->out[i].acked = start;
+    }
+    return 0;
+}
+
+static void say_opened(struct run *run, struct watcher *w, uint8_t state, const uint64_t missed[2], bool feeds) {
+    struct buf response;
+    buf_init(&response, LIMIT_SERVICE_PAYLOAD);
+    const struct run_response r = {.state = state,
+                                   .started = run->result.started,
+                                   .pid = (uint32_t)run->session,
+                                   .dropped1 = missed[0],
+                                   .dropped2 = missed[1],
+                                   .id = run->id};
+    run_response_put(&response, &r);
+    bool wants_input = feeds && run->input_fd >= 0;
+    const struct exchange_start start = {
+        .start0 = run->input_received,
+        .start1 = w->out[0].start,
+        .start2 = w->out[1].start,
+        .window0 = wants_input && buf_size(&run->input) < LIMIT_RUN_INPUT
+                       ? LIMIT_RUN_INPUT - (uint32_t)buf_size(&run->input)
+                       : 0,
+        .bulk = !run_is_terminal(run),
+        .terminal = run_is_terminal(run),
+        .paced = run_is_terminal(run),
+    };
+    w->x->ops->opened(w->x, &start, buf_front(&response), buf_size(&response));
+    buf_free(&response);
+    if (!wants_input)
+        w->x->ops->stop_input(w->x, CODE_ENDED);
+}
+
+void run_watch(struct run *run, struct exchange *x, uint8_t state, uint64_t have1, uint64_t have2, bool feeds) {
+    const uint64_t have[2] = {have1, have2};
+    uint64_t missed[2] = {0, 0};
+    struct watcher *w = calloc(1, sizeof *w);
+    if (w == NULL || place(run, w, have, missed) != 0) {
+        free(w);
+        x->ops->refused(x, w == NULL ? CODE_INTERNAL : CODE_MALFORMED, 0, "more bytes claimed than were written");
+        return;
+    }
+    w->x = x;
+    w->run = run;
+    w->next = run->watchers;
+    run->watchers = w;
+    x->state = w;
+    if (feeds)
+        run->feeder = w;
+    run->unwatched_at = LL_NEVER;
+    say_opened(run, w, state, missed, feeds);
+    tell_one(run, w, 0);
+    tell_one(run, w, 1);
+    if (run->finished)
+        tell_end_to(run, w);
+    else
+        run_touch(run);
+    run_set_timer(run);
+}
+
+void run_unwatch(struct watcher *w, enum exchange_leave why) {
+    struct run *run = w->run;
+    struct watcher **at = &run->watchers;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
+    if (run->feeder == w)
+        run->feeder = NULL;
+    for (int i = 0; i < 2; i++) {
+        uint64_t least = slowest(run, i, false);
+        spool_acknowledge(&run->out[i].spool, least < w->out[i].acked ? least : w->out[i].acked);
+    }
+    free(w);
+    if (run->watchers == NULL)
+        run_lost_watchers(run, why);
+    if (!run->finished)
+        run_touch(run);
+}

@@ -1,0 +1,345 @@
+#include "landline/service/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "landline/proto/message.h"
+#include "landline/proto/invite.h"
+#include "landline/service/audit.h"
+#include "lib/base/error.h"
+#include "lib/base/limits.h"
+#include "lib/os/process.h"
+#include "lib/os/whole.h"
+
+enum {
+    MOST_LEDGER = 256 << 20, /* bytes of its file */
+    SWEEP_MS = 2000,
+};
+
+static const int64_t MS = 1000000;
+
+uint64_t runs_now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void runs_path(const struct run *run, int channel, char *out, size_t size) {
+    char id[RUN_ID_TEXT + 1];
+    run_id_print(&run->id, id);
+    snprintf(out, size, "%s/%s.%d", run->runs->folder, id, channel + 1);
+}
+
+/* --- the ledger's file --- */
+
+static int random_bytes(void *out, size_t n) {
+    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, out, n) : -1;
+    if (fd >= 0)
+        close(fd);
+    return got == (ssize_t)n ? 0 : -EIO;
+}
+
+/* Whether this is the boot in which the ledger was written last; notes the present one. Only within one boot is what
+ * was written certain to be there: nothing is flushed to the disk before a start. */
+static bool same_boot(const char *folder) {
+    char path[4200];
+    struct buf now, then;
+    buf_init(&now, 4096);
+    buf_init(&then, 4096);
+    snprintf(path, sizeof path, "%s/boot", folder);
+    bool same = whole_read("/proc/sys/kernel/random/boot_id", &now, NULL) == 0 && buf_size(&now) > 0 &&
+                whole_read(path, &then, NULL) == 0 && buf_size(&then) == buf_size(&now) &&
+                memcmp(buf_front(&then), buf_front(&now), buf_size(&now)) == 0;
+    if (!same && buf_size(&now) > 0)
+        whole_replace(path, buf_front(&now), buf_size(&now), 0600, NULL);
+    buf_free(&now);
+    buf_free(&then);
+    return same;
+}
+
+/* Reads the file into the ledger and leaves a fresh one in its place, open for appending. */
+static int load(struct runs *runs, struct ll_error_info *info) {
+    char path[4200];
+    struct buf file;
+    uint8_t instance[LEDGER_INSTANCE];
+    int e = random_bytes(instance, sizeof instance);
+    if (e != 0)
+        return error_at(info, e, "read", "/dev/urandom");
+    runs->ledger = ledger_new(&(struct ledger_config){0}, instance, runs_now());
+    if (runs->ledger == NULL)
+        return -ENOMEM;
+    buf_init(&file, MOST_LEDGER);
+    snprintf(path, sizeof path, "%s/ledger", runs->folder);
+    bool trusted = same_boot(runs->folder);
+    e = whole_read(path, &file, info);
+    if (e == 0) {
+        size_t used = 0;
+        int damaged = ledger_load(runs->ledger, buf_front(&file), buf_size(&file), runs_now(), &used);
+        if (!trusted || (damaged != 0 && !ledger_torn(buf_front(&file), buf_size(&file), used)))
+            ledger_forget_past(runs->ledger, instance, runs_now());
+    } else if (e != -ENOENT) {
+        buf_free(&file);
+        return e;
+    }
+    buf_clear(&file);
+    ledger_expire(runs->ledger, runs_now());
+    e = ledger_dump(runs->ledger, &file);
+    if (e == 0)
+        e = whole_replace(path, buf_front(&file), buf_size(&file), 0600, info);
+    buf_free(&file);
+    if (e != 0)
+        return e;
+    runs->ledger_fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    return runs->ledger_fd < 0 ? error_at(info, -errno, "open", path) : 0;
+}
+
+/* A record is in the file before the command starts: all of it, or the start is taken back. */
+static int append(struct runs *runs, const struct buf *record) {
+    ssize_t n;
+    do
+        n = write(runs->ledger_fd, record->data + record->start, record->end - record->start);
+    while (n < 0 && errno == EINTR);
+    if (n == (ssize_t)(record->end - record->start))
+        return 0;
+    int e = n < 0 ? -errno : -ENOSPC;
+    if (n > 0) {
+        off_t end = lseek(runs->ledger_fd, 0, SEEK_END);
+        if (end < 0 || ftruncate(runs->ledger_fd, end - n) < 0)
+            return -EIO;
+    }
+    return e;
+}
+
+/* --- all runs --- */
+
+static void sweep(void *arg) {
+    struct runs *runs = arg;
+    run_reap_strays(runs);
+    ledger_expire(runs->ledger, runs_now());
+    ll_timer_set(runs->sweep, ll_loop_now(runs->host->loop) + SWEEP_MS * MS);
+}
+
+int runs_open(struct runs **out, struct service_host *host, struct ll_error_info *info) {
+    struct runs *runs = calloc(1, sizeof *runs);
+    *out = NULL;
+    if (runs == NULL)
+        return -ENOMEM;
+    *runs = (struct runs){.host = host, .ledger_fd = -1};
+    size_t n = strlen(host->folder) + sizeof "/runs";
+    int e = -ENOMEM;
+    if ((runs->folder = malloc(n)) != NULL) {
+        snprintf(runs->folder, n, "%s/runs", host->folder);
+        e = load(runs, info);
+    }
+    if (e == 0 && (e = account_find(&runs->self, NULL)) != 0)
+        error_at(info, e, "find", "the server's own user");
+    if (e == 0)
+        e = ll_loop_timer(host->loop, ll_loop_now(host->loop) + SWEEP_MS * MS, sweep, runs, &runs->sweep);
+    if (e != 0) {
+        runs_close(runs);
+        return e;
+    }
+    process_adopt_orphans();
+    *out = runs;
+    return 0;
+}
+
+void runs_close(struct runs *runs) {
+    if (runs == NULL)
+        return;
+    while (runs->list != NULL) {
+        struct run *run = runs->list;
+        if (!run->finished)
+            run_signal_tree(run, SIGKILL);
+        run_free(run);
+    }
+    ll_timer_free(runs->sweep);
+    ledger_free(runs->ledger);
+    account_free(&runs->self);
+    if (runs->ledger_fd >= 0)
+        close(runs->ledger_fd);
+    free(runs->folder);
+    free(runs);
+}
+
+const uint8_t *runs_instance(const struct runs *runs) {
+    return ledger_instance(runs->ledger);
+}
+
+uint32_t runs_horizon_s(const struct runs *runs) {
+    return ledger_horizon_s(runs->ledger);
+}
+
+static size_t running_of(const struct runs *runs, const struct peer *peer) {
+    size_t count = 0;
+    for (const struct run *run = runs->list; run != NULL; run = run->next)
+        count += !run->finished && memcmp(run->key, peer->key, sizeof run->key) == 0;
+    return count;
+}
+
+static const char *full(struct runs *runs, const struct peer *peer, const struct run_request *request) {
+    if (runs->running >= LIMIT_RUNS)
+        return "the server runs as many commands as it may";
+    if (peer->terms.runs != 0 && running_of(runs, peer) >= peer->terms.runs)
+        return "this key runs as many commands as its grant allows";
+    if (request->name.size >= RUN_NAME)
+        return "the name is too long";
+    return NULL;
+}
+
+static struct run *start(struct runs *runs, const struct peer *peer, const struct run_request *request, uint16_t *code,
+                         const char **text) {
+    struct ledger_entry *entry;
+    struct buf record;
+    *code = CODE_LIMIT;
+    if ((*text = full(runs, peer, request)) != NULL)
+        return NULL;
+    buf_init(&record, LIMIT_BUFFER);
+    *code = CODE_INTERNAL;
+    *text = "the server is out of memory";
+    int e = ledger_start(runs->ledger, peer->key, request, runs_now(), &entry, &record);
+    if (e == 0 && append(runs, &record) != 0) {
+        ledger_unstart(runs->ledger, entry);
+        *text = "the server cannot write its ledger: is the disk full?";
+        e = -EIO;
+    }
+    buf_free(&record);
+    if (e != 0)
+        return NULL;
+    struct run *run = run_new(runs, peer, request);
+    if (run == NULL)
+        return NULL; /* the id stays used: nothing was started, and nothing will be */
+    run->entry = entry;
+    entry->run = run;
+    if (run->finished)
+        runs_finished(run);
+    return run;
+}
+
+static struct run *known(struct ledger_entry *entry, uint16_t *code, const char **text) {
+    if (entry->run != NULL)
+        return entry->run;
+    *code = CODE_UNKNOWN_RUN;
+    *text = entry->state == LEDGER_LOST ? "the server was stopped while this run was running"
+                                        : "the result of this run is no longer kept";
+    return NULL;
+}
+
+struct run *runs_take(struct runs *runs, const struct peer *peer, const struct run_request *request, uint8_t *state,
+                      uint16_t *code, const char **text) {
+    struct ledger_entry *entry = NULL;
+    struct run *run = NULL;
+    bool others = (peer->terms.verbs & VERB_OTHERS) != 0;
+    switch (ledger_judge(runs->ledger, peer->key, others, request, runs_now(), &entry)) {
+    case LEDGER_START:
+        run = start(runs, peer, request, code, text);
+        *state = RUN_STARTED;
+        return run;
+    case LEDGER_ATTACH:
+        run = known(entry, code, text);
+        break;
+    case LEDGER_CONFLICT:
+        *code = CODE_CONFLICT;
+        *text = "the id belongs to another command";
+        break;
+    case LEDGER_UNKNOWN_RUN:
+        *code = CODE_UNKNOWN_RUN;
+        *text = "no such run is known, or it is too long ago to tell";
+        break;
+    }
+    if (run != NULL)
+        *state = run->finished ? RUN_FINISHED : RUN_RUNNING;
+    return run;
+}
+
+static bool may_touch(const struct run *run, const struct peer *peer) {
+    return (peer->terms.verbs & VERB_OTHERS) != 0 || memcmp(run->key, peer->key, sizeof run->key) == 0;
+}
+
+struct run *runs_find(struct runs *runs, const struct peer *peer, const struct run_id *id, struct slice name) {
+    if (name.size == 0) {
+        struct ledger_entry *entry = ledger_find(runs->ledger, peer->key, (peer->terms.verbs & VERB_OTHERS) != 0, id);
+        return entry != NULL ? entry->run : NULL;
+    }
+    /* Of those with one name the newest that runs, else the newest. */
+    struct run *found = NULL;
+    for (struct run *run = runs->list; run != NULL; run = run->next)
+        if (strlen(run->name) == name.size && memcmp(run->name, name.data, name.size) == 0 && may_touch(run, peer) &&
+            (found == NULL || (found->finished && !run->finished)))
+            found = run;
+    return found;
+}
+
+static void write_audit(const struct run *run) {
+    static const char *const kinds[] = {"", "exited", "signal", "timeout", "not started", "lost", "unwatched"};
+    const struct run_result *r = &run->result;
+    struct buf line;
+    char digest[17];
+    buf_init(&line, LIMIT_BUFFER);
+    if (run->audit != NULL)
+        buf_add(&line, run->audit, strlen(run->audit));
+    audit_time(&line, "start", r->started);
+    audit_time(&line, "end", r->ended);
+    audit_text(&line, "result", kinds[r->kind], strlen(kinds[r->kind]));
+    audit_number(&line, "code", r->code);
+    audit_number(&line, "stdin", r->total0);
+    audit_number(&line, "stdout", r->total1);
+    audit_number(&line, "stderr", r->total2);
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)r->digest1);
+    audit_text(&line, "stdout_xxh64", digest, 16);
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)r->digest2);
+    audit_text(&line, "stderr_xxh64", digest, 16);
+    audit_write(run->runs->host->audit, &line);
+    buf_free(&line);
+}
+
+void runs_finished(struct run *run) {
+    struct runs *runs = run->runs;
+    if (run->entry == NULL)
+        return; /* still being made: start() calls again */
+    struct buf record;
+    buf_init(&record, LIMIT_BUFFER);
+    if (ledger_set_state(runs->ledger, run->entry, LEDGER_FINISHED, &record) == 0)
+        append(runs, &record);
+    buf_free(&record);
+    write_audit(run);
+    free(run->audit);
+    run->audit = NULL;
+    run->expire_at = ll_loop_now(runs->host->loop) + (int64_t)LIMIT_RESULTS_AGE * 1000 * MS;
+    runs->kept += output_cost(&run->out[0]) + output_cost(&run->out[1]);
+    if (runs->kept > LIMIT_RESULTS_SIZE || runs->count - runs->running > LIMIT_RESULTS)
+        runs_expire(runs);
+}
+
+static void forget(struct run *run) {
+    struct runs *runs = run->runs;
+    struct buf record;
+    buf_init(&record, LIMIT_BUFFER);
+    if (ledger_set_state(runs->ledger, run->entry, LEDGER_EXPIRED, &record) == 0)
+        append(runs, &record);
+    buf_free(&record);
+    run->entry->run = NULL;
+    runs->kept -= output_cost(&run->out[0]) + output_cost(&run->out[1]);
+    runs->count--;
+    run_free(run);
+}
+
+void runs_expire(struct runs *runs) {
+    int64_t now = ll_loop_now(runs->host->loop);
+    struct run *run = runs->list, *next;
+    while (run != NULL && run->next != NULL)
+        run = run->next;
+    for (; run != NULL; run = next) { /* from the oldest */
+        next = run->previous;
+        bool over = runs->kept > LIMIT_RESULTS_SIZE || runs->count - runs->running > LIMIT_RESULTS;
+        if (run->finished && run->watchers == NULL && run->kill_at == LL_NEVER && (over || run->expire_at <= now))
+            forget(run);
+    }
+}
