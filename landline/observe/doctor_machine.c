@@ -2,7 +2,6 @@
 #include "landline/observe/doctor.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -147,7 +146,7 @@ static void check_ktls(struct doctor *d) {
 
 static void check_rights(struct doctor *d) {
     char value[128] = "";
-    bool raw = features_may(CAP_NET_RAW);
+    bool raw = features_may_capture();
     read_setting("/proc/sys/net/ipv4/ping_group_range", value, sizeof value);
     doctor_add(d, rights, "capture and ping", DOCTOR_FACT, "%s",
                raw ? "yes (CAP_NET_RAW)" : "no CAP_NET_RAW: trace shows what the kernel tells everybody");

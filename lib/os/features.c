@@ -92,11 +92,11 @@ void features_kernel(char *out, size_t size) {
         snprintf(out, size, "?");
 }
 
-bool features_may(unsigned int capability) {
+bool features_may_capture(void) {
     struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
     memset(data, 0, sizeof data);
     if (syscall(SYS_capget, &head, data) != 0)
         return false;
-    return (data[capability / 32].effective & 1U << capability % 32) != 0;
+    return (data[CAP_NET_RAW / 32].effective & 1U << CAP_NET_RAW % 32) != 0;
 }

@@ -33,7 +33,7 @@ int features_limit(int resource, struct features_limit *out);
 
 /* The kernel's name and release, "Linux 6.1.0-18-amd64". */
 void features_kernel(char *out, size_t size);
-/* A capability (CAP_…) is in the effective set. */
-bool features_may(unsigned int capability);
+/* This process may capture packets and open raw sockets (CAP_NET_RAW). */
+bool features_may_capture(void);
 
 #endif
