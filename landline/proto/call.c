@@ -82,7 +82,9 @@ static void prepare(struct call *call, uint64_t unix_ms) {
         return;
     }
     uint64_t birth = run_id_birth(&call->id), age = unix_ms > birth ? unix_ms - birth : 0;
-    run_request_again(bytes, call->sent_before, age, have1, have2);
+    if (age > call->age_ms)
+        call->age_ms = age;
+    run_request_again(bytes, call->sent_before, call->age_ms, have1, have2);
 }
 
 static void say_again(struct call *call) {

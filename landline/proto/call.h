@@ -24,7 +24,7 @@
 struct call;
 
 /* A run or shell; `service` is "run" or "shell". The request is encoded and copied; AGAIN, age, have1 and have2 are the
- * call's to set. `unix_ms` is the time of day, as every unix_ms below: the age of the id is counted with it. */
+ * call's to set. */
 int call_new_run(struct call **out, const char *service, const struct run_request *request);
 int call_new_attach(struct call **out, const struct run_attach *attach);
 void call_free(struct call *call);
@@ -36,8 +36,9 @@ void call_save(const struct call *call, struct buf *b);
 /* 0, LL_EFORMAT, -ENOMEM. A restored run is always sent with AGAIN. */
 int call_restore(struct call **out, struct slice saved);
 
-/* Sends OPEN, the first or a resuming one, on a session (which need not have got its WELCOME yet). 0, or the error of
- * session_open(). */
+/* Sends OPEN, the first or a resuming one, on a session (which need not have got its WELCOME yet). The age of the id is counted
+ * with `unix_ms`; that a command starts at most once rests on it, so give the time of the id's birth plus what a clock that
+ * nobody sets says has passed since, and the time of day only in a new process. 0, or the error of session_open(). */
 int call_open(struct call *call, struct session *session, uint64_t unix_ms);
 /* The session ended or is given up: to be called before session_free(), for it asks session_untouched(). Harmless without one. */
 void call_cut(struct call *call);

@@ -87,7 +87,9 @@ static int on_opened(struct call *call, const struct message_opened *opened) {
     int e1 = start_output(call, 0, opened->start1, response.dropped1);
     int e2 = start_output(call, 1, opened->start2, response.dropped2);
     bool again = call->attach || call->sent_before;
-    int e0 = again ? start_input(call, opened->start0) : 0;
+    if (response.state == RUN_FINISHED)
+        call->input_gone = true; /* and nobody may know how far it came */
+    int e0 = again && !call->input_gone ? start_input(call, opened->start0) : 0;
     if (e0 < 0 || e1 < 0 || e2 < 0)
         return lost(call, LL_EPROTOCOL);
     bool named = call->attach && run_id_is_zero(&call->id);

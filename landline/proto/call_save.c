@@ -34,6 +34,7 @@ void call_save(const struct call *call, struct buf *b) {
                             (call->no_input ? SAVED_NO_INPUT : 0) | (call->from_now ? SAVED_FROM_NOW : 0) |
                             (call->ever_opened ? SAVED_OPENED : 0)));
     run_id_put(b, &call->id);
+    buf_add_u64(b, call->age_ms);
     buf_add_str32(b, buf_front(&call->request), buf_size(&call->request));
     for (int i = 0; i < CALL_OUTPUTS; i++)
         save_output(&call->out[i], b);
@@ -87,7 +88,9 @@ int call_restore(struct call **out, struct slice saved) {
     call->from_now = (flags & SAVED_FROM_NOW) != 0;
     call->ever_opened = (flags & SAVED_OPENED) != 0;
     call->sent_before = call->input_floating = true;
-    struct slice id = reader_bytes(&r, RUN_ID_SIZE), request = reader_str32(&r);
+    struct slice id = reader_bytes(&r, RUN_ID_SIZE);
+    call->age_ms = reader_u64(&r);
+    struct slice request = reader_str32(&r);
     for (int i = 0; i < CALL_OUTPUTS; i++)
         restore_output(&r, same_hash, &call->out[i]);
     int e = reader_end(&r);

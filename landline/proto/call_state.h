@@ -23,6 +23,7 @@ struct call {
     bool attach; /* the request is an attach, not a run */
     struct buf request;
     struct run_id id;
+    uint64_t age_ms; /* of the id, as said last: it never falls, whatever the clock does */
     bool terminal, no_input;
     bool from_now; /* attach: the first OPENED says where it begins */
 

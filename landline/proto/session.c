@@ -143,13 +143,15 @@ int64_t session_deadline(const struct session *s) {
     if (!s->welcomed)
         return s->greeting_deadline;
     int64_t dead = s->last_received + LIMIT_DEAD_AFTER_MS * SESSION_MS, ask = ask_at(s);
-    return ask < dead ? ask : dead;
+    int64_t credit = session_flow_deadline(s), next = ask < dead ? ask : dead;
+    return credit < next ? credit : next;
 }
 
 int session_tick(struct session *s, int64_t now) {
     if (s->state == MESSAGE_CLOSED)
         return 0;
     s->now = now;
+    session_flow_tick(s);
     if (!s->welcomed) {
         if (now < s->greeting_deadline)
             return 0;

@@ -191,7 +191,7 @@ size_t session_memory(const struct session *s); /* bytes of heap it holds */
 
 /* When session_tick() is to be called at the latest. Changes with every call on the session. */
 int64_t session_deadline(const struct session *s);
-/* Keepalive and the greeting's deadline: puts PING into the output, or ends the session with LL_ETIMEOUT (CLOSE is in the
+/* Keepalive, acknowledgements that have waited, and the greeting's deadline: puts PING or CREDIT into the output, or ends the session with LL_ETIMEOUT (CLOSE is in the
  * output). 0 otherwise. */
 int session_tick(struct session *s, int64_t now);
 

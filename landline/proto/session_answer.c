@@ -120,7 +120,7 @@ int session_result(struct session *s, uint32_t number, struct slice result) {
     e = session_put_finish(s, mark);
     if (e == 0) {
         stream->finished = true;
-        session_flow_undue(s, stream);
+        session_flow_forget(stream);
     }
     return e;
 }

@@ -14,7 +14,7 @@ enum {
 
 void session_flow_begin(struct session *s, struct session_channel *c, uint64_t start, uint32_t window,
                         enum session_flow flow) {
-    c->offset = c->consumed = start;
+    c->offset = c->consumed = c->told = start;
     c->flow = (uint8_t)flow;
     c->window = window;
     c->since = s->now;
@@ -57,30 +57,34 @@ static void grow_bulk(struct session *s, struct session_channel *c) {
     bool waited = s->rtt > 0 && s->now - c->since < s->rtt + s->rtt / 2;
     if (waited && c->window < s->window_max)
         c->window = c->window > s->window_max / 2 ? s->window_max : c->window * 2;
-    c->since = s->now;
     if (c->window < s->window_max && s->now - s->last_asked > 50 * SESSION_MS)
         session_put_ping(s);
 }
 
-void session_flow_due(struct session *s, struct session_stream *stream, struct session_channel *c) {
-    c->credit_due = true;
-    if (stream->due_own != NULL)
-        return;
-    stream->due_next = s->due;
-    if (s->due != NULL)
-        s->due->due_own = &stream->due_next;
-    stream->due_own = &s->due;
-    s->due = stream;
+/* --- when CREDIT goes out --- */
+
+static void link_to(struct session_stream **list, struct session_stream *stream) {
+    stream->link_next = *list;
+    if (*list != NULL)
+        (*list)->link_own = &stream->link_next;
+    stream->link_own = list;
+    *list = stream;
 }
 
-void session_flow_undue(struct session *s, struct session_stream *stream) {
-    (void)s;
-    if (stream->due_own == NULL)
+void session_flow_forget(struct session_stream *stream) {
+    if (stream->link_own == NULL)
         return;
-    *stream->due_own = stream->due_next;
-    if (stream->due_next != NULL)
-        stream->due_next->due_own = stream->due_own;
-    stream->due_own = NULL;
+    *stream->link_own = stream->link_next;
+    if (stream->link_next != NULL)
+        stream->link_next->link_own = stream->link_own;
+    stream->link_own = NULL;
+    stream->due = false;
+}
+
+static void make_due(struct session *s, struct session_stream *stream) {
+    session_flow_forget(stream);
+    stream->due = true;
+    link_to(&s->due, stream);
 }
 
 void session_consumed(struct session *s, uint32_t number, uint8_t channel, uint64_t offset) {
@@ -91,20 +95,36 @@ void session_consumed(struct session *s, uint32_t number, uint8_t channel, uint6
     if (offset <= c->consumed || offset > c->offset)
         return;
     c->consumed = offset;
-    uint64_t granted = c->limit - offset;
-    if (c->ended || c->stopped || c->credit_due || !stream->opened)
+    if (c->ended || c->stopped || stream->due || !stream->opened)
         return;
-    if (granted <= c->window / 2)
-        session_flow_due(s, stream, c);
+    if (c->limit - offset <= c->window / 2) {
+        make_due(s, stream);
+    } else if (stream->link_own == NULL) {
+        if (s->waiting == NULL)
+            s->acknowledge_at = s->now + LIMIT_ACKNOWLEDGE_MS * SESSION_MS;
+        link_to(&s->waiting, stream);
+    }
+}
+
+int64_t session_flow_deadline(const struct session *s) {
+    return s->waiting != NULL ? s->acknowledge_at : INT64_MAX;
+}
+
+void session_flow_tick(struct session *s) {
+    if (s->now < session_flow_deadline(s))
+        return;
+    while (s->waiting != NULL)
+        make_due(s, s->waiting);
 }
 
 static void put_one(struct session *s, struct session_stream *stream, uint8_t channel) {
     struct session_channel *c = &stream->channels[channel];
-    c->credit_due = false;
-    if (c->flow == SESSION_BULK)
+    if (c->flow == SESSION_BULK && c->limit - c->consumed <= c->window / 2)
         grow_bulk(s, c);
+    c->since = c->flow == SESSION_BULK ? s->now : c->since;
     if (c->consumed + c->window > c->limit)
         c->limit = c->consumed + c->window;
+    c->told = c->consumed;
     const struct message_credit credit = {.consumed = c->consumed, .limit = c->limit};
     size_t mark = message_begin(&s->out, MESSAGE_CREDIT, channel, stream->number);
     message_put_credit(&s->out, &credit);
@@ -114,9 +134,11 @@ static void put_one(struct session *s, struct session_stream *stream, uint8_t ch
 void session_flow_put(struct session *s) {
     while (s->due != NULL) {
         struct session_stream *stream = s->due;
-        for (uint8_t channel = 0; channel < SESSION_CHANNELS; channel++)
-            if (stream->channels[channel].credit_due)
+        for (uint8_t channel = 0; channel < SESSION_CHANNELS; channel++) {
+            const struct session_channel *c = &stream->channels[channel];
+            if (!session_sends(s, channel) && c->consumed > c->told && !c->ended && !c->stopped)
                 put_one(s, stream, channel);
-        session_flow_undue(s, stream);
+        }
+        session_flow_forget(stream);
     }
 }

@@ -270,7 +270,6 @@ static int on_end(struct session *s, struct incoming *in) {
     if (s->role == MESSAGE_SERVER && in->stream->resume && !in->stream->opened)
         return broken(s, in, "before OPENED");
     c->ended = true;
-    c->credit_due = false;
     in->event->u.total = total;
     return 1;
 }
@@ -294,7 +293,7 @@ static int on_result(struct session *s, struct incoming *in) {
     if (!in->stream->channels[1].ended || !in->stream->channels[2].ended)
         return broken(s, in, "before the outputs have ended");
     in->stream->finished = true;
-    session_flow_undue(s, in->stream);
+    session_flow_forget(in->stream);
     in->event->u.result = in->payload;
     return 1;
 }

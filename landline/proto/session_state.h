@@ -13,9 +13,9 @@ enum { SESSION_CHANNELS = 3 };
 struct session_channel {
     uint64_t offset, limit;
     uint64_t consumed; /* acknowledged by the peer, or by our caller */
+    uint64_t told;     /* receiving: of these, what the peer knows */
     bool ended;        /* END went out, or came */
     bool stopped;      /* STOP came, or went out */
-    bool credit_due;   /* receiving: CREDIT is to be sent */
     uint8_t flow;      /* receiving: enum session_flow */
     uint32_t window;   /* receiving */
     int64_t since;     /* receiving: when the present half of the window, or the present burst, began */
@@ -29,8 +29,9 @@ struct session_stream {
     bool resume;   /* OPEN had MESSAGE_RESUME */
     bool finished; /* RESULT was sent or has come */
     void *tag;
-    struct session_stream *next;                /* in the bucket: descending numbers */
-    struct session_stream *due_next, **due_own; /* among those with CREDIT to send; due_own NULL when not there */
+    struct session_stream *next; /* in the bucket: descending numbers */
+    bool due;                    /* linked in s->due, else in s->waiting or nowhere (link_own is NULL) */
+    struct session_stream *link_next, **link_own;
     struct session_channel channels[SESSION_CHANNELS];
 };
 
@@ -47,8 +48,10 @@ struct session {
     struct session_stream **buckets;
     uint32_t bucket_count; /* a power of two, or 0 */
     uint32_t stream_count, max_streams;
-    uint32_t highest; /* number opened */
-    struct session_stream *due;
+    uint32_t highest;               /* number opened */
+    struct session_stream *due;     /* have CREDIT to send now */
+    struct session_stream *waiting; /* have consumed something; CREDIT at acknowledge_at */
+    int64_t acknowledge_at;
     uint32_t window_max;
 
     /* greeting */
@@ -94,8 +97,11 @@ void session_flow_begin(struct session *s, struct session_channel *c, uint64_t s
 void session_flow_received(struct session *s, struct session_channel *c, size_t n);
 /* Puts the CREDITs that are due. */
 void session_flow_put(struct session *s);
-void session_flow_due(struct session *s, struct session_stream *stream, struct session_channel *c);
-void session_flow_undue(struct session *s, struct session_stream *stream);
+/* The time of session_flow_tick(): INT64_MAX for none. */
+int64_t session_flow_deadline(const struct session *s);
+void session_flow_tick(struct session *s);
+/* No CREDIT of this stream any more. */
+void session_flow_forget(struct session_stream *stream);
 
 /* session_output.c */
 /* Ends the session for the peer's or our own fault: CLOSE with `code`; returns `error`, which stays. */

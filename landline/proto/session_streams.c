@@ -62,7 +62,7 @@ void session_streams_remove(struct session *s, struct session_stream *stream) {
     while (*at != stream)
         at = &(*at)->next;
     *at = stream->next;
-    session_flow_undue(s, stream);
+    session_flow_forget(stream);
     free(stream);
     s->stream_count--;
     if (s->stream_count == 0 && s->bucket_count > FEWEST) {
@@ -81,7 +81,7 @@ void session_streams_free(struct session *s) {
     free(s->buckets);
     s->buckets = NULL;
     s->bucket_count = s->stream_count = 0;
-    s->due = NULL;
+    s->due = s->waiting = NULL;
 }
 
 uint32_t session_each(const struct session *s, uint32_t number) {
