@@ -1,0 +1,189 @@
+"""A TCP relay that does to a connection what networks do: cuts it at a byte, freezes it, delays it, splits it."""
+
+import random
+import select
+import socket
+import struct
+import threading
+
+RST, FIN, FREEZE, HALF = "rst", "fin", "freeze", "half"
+UP, DOWN = 0, 1  # client to server, server to client
+
+
+class Cut:
+    """After `offset` bytes in `direction`, counted on one connection, `how` happens to it."""
+
+    def __init__(self, how, direction, offset):
+        self.how, self.direction, self.offset = how, direction, offset
+
+    def __repr__(self):
+        return "%s after %d bytes %s" % (self.how, self.offset, ("up", "down")[self.direction])
+
+
+class Relay:
+    """Listens on `port` of loopback and connects each client to `target`. Cuts are taken in order, one a connection; when
+    there are none left, connections are left alone. All of it in one thread."""
+
+    def __init__(self, target, cuts=(), split=0, seed=0):
+        self.target = target
+        self.cuts = list(cuts)
+        self.split = split  # at most so many bytes are handed on at once; 0: as they come
+        self.random = random.Random(seed)
+        self.lock = threading.Lock()
+        self.connections = 0
+        self.passed = [0, 0]  # bytes in each direction, over all connections
+        self.links = []
+        self.open = True  # False: new connections are refused by resetting them
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        self.wake_r, self.wake_w = socket.socketpair()
+        self.stopped = False
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def cut_all(self, how=RST):
+        """Cuts every connection there is now."""
+        with self.lock:
+            for link in self.links:
+                link.now = how
+        self.wake_w.send(b"x")
+
+    def set_open(self, is_open):
+        self.open = is_open
+
+    def close(self):
+        self.stopped = True
+        self.wake_w.send(b"x")
+        self.thread.join(10)
+
+    # --- the thread ---
+
+    def _serve(self):
+        while not self.stopped:
+            readers, writers = [self.listener, self.wake_r], []
+            for link in self.links:
+                link.interests(readers, writers)
+            readable, writable, _ = select.select(readers, writers, [], 1.0)
+            if self.wake_r in readable:
+                self.wake_r.recv(100)
+            if self.listener in readable:
+                self._accept()
+            for link in list(self.links):
+                link.step(readable, writable)
+            with self.lock:
+                self.links = [link for link in self.links if not link.dead]
+        for link in self.links:
+            link.end(FIN)
+        for s in (self.listener, self.wake_r, self.wake_w):
+            s.close()
+
+    def _accept(self):
+        client, _ = self.listener.accept()
+        try:
+            server = socket.create_connection(self.target, timeout=10) if self.open else None
+        except OSError:
+            server = None
+        if server is None:
+            reset(client)
+            return
+        self.connections += 1
+        with self.lock:
+            self.links.append(Link(self, client, server, self.cuts.pop(0) if self.cuts else None))
+
+
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+class Link:
+    HELD = 1 << 20  # bytes read and not yet handed on, each direction
+
+    def __init__(self, relay, client, server, cut):
+        self.relay, self.cut = relay, cut
+        self.sockets = [client, server]
+        for s in self.sockets:
+            s.setblocking(False)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.held = [b"", b""]
+        self.ended = [False, False]  # the reading end has seen the end of the stream
+        self.told = [False, False]  # and has told the other
+        self.count = [0, 0]
+        self.frozen = self.dead = False
+        self.now = None
+
+    def interests(self, readers, writers):
+        if self.frozen:
+            return
+        for d in (UP, DOWN):
+            if not self.ended[d] and len(self.held[d]) < self.HELD:
+                readers.append(self.sockets[d])
+            if self.held[d]:
+                writers.append(self.sockets[1 - d])
+
+    def step(self, readable, writable):
+        if self.now:
+            self.end(self.now)
+        for d in (UP, DOWN):
+            if not self.dead and not self.frozen and self.sockets[d] in readable:
+                self._read(d)
+            if not self.dead and not self.frozen and self.held[d]:
+                self._write(d)
+        if not self.dead and not self.frozen:
+            for d in (UP, DOWN):
+                if self.ended[d] and not self.held[d] and not self.told[d]:
+                    self.told[d] = True
+                    try:
+                        self.sockets[1 - d].shutdown(socket.SHUT_WR)
+                    except OSError:
+                        self.end(RST)
+                        return
+            if all(self.told):
+                self.end(FIN)
+
+    def _read(self, d):
+        try:
+            data = self.sockets[d].recv(65536)
+        except BlockingIOError:
+            return
+        except OSError:
+            self.end(RST)
+            return
+        self.held[d] += data
+        self.ended[d] = not data
+
+    def _write(self, d):
+        data, cut = self.held[d], self.cut
+        if self.relay.split:
+            data = data[:self.relay.random.randint(1, self.relay.split)]
+        if cut and cut.direction == d:
+            data = data[:cut.offset - self.count[d]]
+        try:
+            n = self.sockets[1 - d].send(data) if data else 0
+        except BlockingIOError:
+            return
+        except OSError:
+            self.end(RST)
+            return
+        self.held[d] = self.held[d][n:]
+        self.count[d] += n
+        self.relay.passed[d] += n
+        if cut and cut.direction == d and self.count[d] >= cut.offset:
+            self.end(cut.how)
+
+    def end(self, how):
+        self.cut = self.now = None
+        if how == FREEZE:
+            self.frozen = True
+            return
+        if how == HALF:
+            # One side hears that the other has ended; nothing more passes.
+            self.frozen = True
+            try:
+                self.sockets[0].shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            return
+        self.dead = True
+        for s in self.sockets:
+            reset(s) if how == RST else s.close()
