@@ -21,6 +21,7 @@ void abandon_release(struct abandon_job *job) {
 static void *run(void *argument) {
     struct abandon_job *job = argument;
     job->work(job);
+    atomic_store(&job->finished, 1);
     fd_event_set(job->done);
     abandon_release(job);
     return NULL;
@@ -43,14 +44,14 @@ static int start(struct abandon_job *job) {
     return -r;
 }
 
-static int wait_done(int done, int64_t deadline, ll_socket *socket) {
+static int wait_done(struct abandon_job *job, int64_t deadline, ll_socket *socket) {
     for (;;) {
         int64_t until = deadline, look = clock_after(clock_now(), LOOK_NS);
         if (socket != NULL && look < until)
             until = look;
-        struct pollfd fd = {.fd = done, .events = POLLIN};
+        struct pollfd fd = {.fd = job->done, .events = POLLIN};
         int r = os_poll(&fd, 1, until);
-        if (r > 0)
+        if (atomic_load(&job->finished))
             return 0;
         if (r == 0 && until == deadline)
             return LL_ETIMEOUT;
@@ -65,6 +66,7 @@ static int wait_done(int done, int64_t deadline, ll_socket *socket) {
 
 int abandon_run(struct abandon_job *job, int64_t deadline, ll_socket *socket) {
     atomic_init(&job->holders, 1);
+    atomic_init(&job->finished, 0);
     job->done = fd_event();
     int r = job->done;
     if (r >= 0) {
@@ -73,7 +75,7 @@ int abandon_run(struct abandon_job *job, int64_t deadline, ll_socket *socket) {
         if (r < 0)
             abandon_release(job);
         else
-            r = wait_done(job->done, deadline, socket);
+            r = wait_done(job, deadline, socket);
     }
     if (r < 0)
         abandon_release(job);

@@ -32,7 +32,8 @@ int resolve_deadline(double seconds, int64_t *deadline);
 struct abandon_job {
     void (*work)(struct abandon_job *job);
     void (*release)(struct abandon_job *job);
-    int done; /* event */
+    int done;             /* event */
+    _Atomic int finished; /* set before the event: who sees it sees the work's results */
     _Atomic int holders;
 };
 int abandon_run(struct abandon_job *job, int64_t deadline, ll_socket *socket);

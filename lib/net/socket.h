@@ -51,7 +51,7 @@ static inline int socket_enter(ll_socket *s) {
 /* Leaves it; the last one out of a closed socket closes the descriptor. */
 int socket_end(ll_socket *s);
 static inline void socket_leave(ll_socket *s) {
-    if (__builtin_expect(atomic_fetch_sub_explicit(&s->uses, 1, memory_order_release) == (SOCKET_CLOSED | 1), 0))
+    if (__builtin_expect(atomic_fetch_sub_explicit(&s->uses, 1, memory_order_acq_rel) == (SOCKET_CLOSED | 1), 0))
         socket_end(s);
 }
 

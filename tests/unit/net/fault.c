@@ -14,7 +14,7 @@
 
 static struct { atomic_int calls, at, error; } faults[FAULT_COUNT];
 
-fault_resolver *fault_getaddrinfo;
+fault_resolver *_Atomic fault_getaddrinfo;
 unsigned int fault_option_length;
 
 void fault_set(enum fault fault, int skip, int error) {

@@ -42,7 +42,7 @@ void fault_clear(void);
 /* Where set, it answers instead of the C library's resolver. It runs in whatever thread the library looks up in, and its
  * list is to be made with fault_answer(). */
 typedef int fault_resolver(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list);
-extern fault_resolver *fault_getaddrinfo;
+extern fault_resolver *_Atomic fault_getaddrinfo;
 
 /* Adds an answer to a list: 0. */
 int fault_answer(struct addrinfo **list, const void *address, unsigned int length);
