@@ -2,9 +2,11 @@
  *
  * There is no mark between the two, and old clients take their first receive for the size. So the size is sent alone,
  * and the data follows once the client's system has acknowledged it and a moment more has passed for the client to take
- * it. Old clients also count 1024 for each receive, however short it was. So the data is cut into segments of 1024
- * bytes, where both systems use TCP time stamps (RFC 7323), as they do: then no receive ends in the middle of one. Both
- * make the old clients work as often as can be; ours needs neither.
+ * it. Old clients also count 1024 for each receive, however short it was. So the data goes in segments of 1024 bytes:
+ * then no receive ends within such a piece. With TCP time stamps (RFC 7323), which take 12 bytes of each segment, the
+ * listener's segment size does it; without, each piece is sent as a record of its own (MSG_EOR: the system puts nothing
+ * else into its segment), which costs a call for each. All this makes the old clients work as often as can be; ours
+ * needs none of it.
  *
  * A file that is not there, is none, or may not be read, closes the connection: the protocol has no word for it. */
 #include "landline/classic/service.h"
@@ -30,7 +32,7 @@ enum state {
 struct file_peer {
     struct classic_peer peer;
     enum state state;
-    bool is_open;
+    bool is_open, by_piece;
     int file;
     uint64_t size;
     off_t at;
@@ -50,7 +52,10 @@ static void done(struct file_peer *f) {
 }
 
 static void begin_data(struct file_peer *f) {
-    (void)ll_socket_setsockopt_int(f->peer.socket, IPPROTO_TCP, TCP_CORK, 1);
+    struct ll_tcp_info info;
+    f->by_piece = ll_socket_tcp_info(f->peer.socket, &info) < 0 || (info.options & TCPI_OPT_TIMESTAMPS) == 0;
+    if (!f->by_piece)
+        (void)ll_socket_setsockopt_int(f->peer.socket, IPPROTO_TCP, TCP_CORK, 1);
     f->state = DATA;
     ll_watch_set(f->peer.watch, LL_WRITE);
 }
@@ -128,10 +133,33 @@ static void send_size(struct file_peer *f) {
     ll_timer_set(f->timer, 0);
 }
 
+/* Sends up to `most` bytes piece by piece, and moves f->at on as fd_sendfile() would. */
+static ssize_t send_pieces(struct file_peer *f, size_t most) {
+    unsigned char *bytes = f->peer.server->scratch;
+    off_t from = f->at, begin = f->at;
+    size_t room = sizeof f->peer.server->scratch / PIECE * PIECE - (size_t)(f->at % PIECE);
+    ssize_t held = fd_read(f->file, bytes, most < room ? most : room, &from);
+    if (held <= 0)
+        return held;
+    while (f->at < from) {
+        size_t piece = PIECE - (size_t)(f->at % PIECE);
+        if (piece > (size_t)(from - f->at))
+            piece = (size_t)(from - f->at);
+        ssize_t n = ll_socket_send(f->peer.socket, bytes + (f->at - begin), piece, MSG_EOR);
+        if (n < 0 && (n != -EAGAIN || f->at == begin))
+            return n;
+        if (n < 0)
+            break;
+        f->at += n;
+    }
+    return f->at - begin;
+}
+
 static void send_data(struct file_peer *f) {
     uint64_t left = f->size - (uint64_t)f->at;
     size_t most = left < LIMIT_CLASSIC_TURN ? (size_t)left : LIMIT_CLASSIC_TURN;
-    ssize_t n = fd_sendfile(ll_socket_fileno(f->peer.socket), f->file, &f->at, most);
+    ssize_t n =
+        f->by_piece ? send_pieces(f, most) : fd_sendfile(ll_socket_fileno(f->peer.socket), f->file, &f->at, most);
     if (n == -EAGAIN)
         return;
     if (n == 0)

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 import support
-from classic_support import (PYTHON, client, connect, receive, receive_to_end, seed_client, seed_server, serve, sha256,
+from classic_support import (PEERS, PYTHON, client, connect, receive, receive_to_end, seed_client, seed_server, serve, sha256,
                              unprivileged, write_file)
 
 OLD_SIZES = [0, 1, 1023, 1024, 1025]
@@ -235,6 +235,37 @@ def test_file_that_begins_with_digits(landline, scratch, content):
     assert done.returncode == 0, done.stderr
     with open(scratch + "/got", "rb") as file:
         assert file.read() == content
+
+
+SEGMENTS = """
+set -eu
+ip link set lo up
+echo $1 >/proc/sys/net/ipv4/tcp_timestamps
+"$2" classic serve file --listen 127.0.0.1:2222 2>log &
+until grep -q 'listening on' log; do :; done
+"$3" "$4" 127.0.0.1 2222 "$5"
+kill $!
+wait $!
+"""
+
+
+@pytest.mark.parametrize("time_stamps", [1, 0])
+def test_no_receive_of_a_file_ends_within_a_piece(landline, scratch, time_stamps):
+    """However often the client has taken all there is: what it has then is a multiple of 1024, up to the end.
+
+    In a network of its own, so that TCP's time stamps can be switched off, as they are on some systems.
+    """
+    if landline.run(["unshare", "--net", "true"]).returncode != 0:
+        pytest.skip("may not make a network namespace")
+    path = write_file(scratch + "/file", (50 << 20) + 5)
+    reader = os.path.join(PEERS, "piecewise.py")
+    done = landline.run(["unshare", "--net", "sh", "-c", SEGMENTS, "sh", str(time_stamps), support.LANDLINE, PYTHON,
+                         reader, path], cwd=scratch)
+    assert done.returncode == 0, done.stderr.decode()
+    receives, torn, digest = done.stdout.split()
+    assert int(receives) > 50
+    assert int(torn) == 0
+    assert digest == sha256(path)
 
 
 def answer_with(pieces, then_close=False):
