@@ -61,10 +61,10 @@ static int set_filter(pcap_t *pcap, const char *filter) {
     return status == 0 ? 0 : -EIO;
 }
 
-static int activate(struct capture *c, const char *filter) {
+static int activate(struct capture *c, const char *filter, size_t bytes) {
     char text[PCAP_ERRBUF_SIZE];
-    pcap_set_snaplen(c->pcap, LIMIT_CAPTURE_PACKET);
-    pcap_set_immediate_mode(c->pcap, 1);
+    pcap_set_snaplen(c->pcap, (int)bytes);
+    pcap_set_timeout(c->pcap, CAPTURE_DELAY_MS); /* not immediate mode: that gives each packet a slot of full size */
     pcap_set_buffer_size(c->pcap, LIMIT_CAPTURE_BUFFER);
     pcap_set_tstamp_precision(c->pcap, PCAP_TSTAMP_PRECISION_NANO);
     int status = pcap_activate(c->pcap);
@@ -79,13 +79,14 @@ static int activate(struct capture *c, const char *filter) {
     return code;
 }
 
-int capture_open_live(struct capture **out, const char *interface, const char *filter, struct ll_error_info *info) {
+int capture_open_live(struct capture **out, const char *interface, const char *filter, size_t bytes,
+                      struct ll_error_info *info) {
     char text[PCAP_ERRBUF_SIZE];
     struct capture *c = create();
     if (c == NULL)
         return error_at(info, -ENOMEM, "capture", interface);
     c->pcap = pcap_create(interface, text);
-    int code = c->pcap == NULL ? -EIO : activate(c, filter);
+    int code = c->pcap == NULL ? -EIO : activate(c, filter, bytes);
     if (code != 0) {
         capture_close(c);
         return error_at(info, code, "capture", interface);

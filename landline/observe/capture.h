@@ -11,10 +11,13 @@
 
 struct capture;
 
+enum { CAPTURE_DELAY_MS = 10 }; /* a packet may wait so long in the kernel until it can be read */
+
 /* Listens on an interface ("any" for all), for packets that match a filter in libpcap's language. Non-blocking; packets
- * are kept by the kernel from here on. 0, -EPERM without the privilege, -ENODEV, LL_ENOTSUP, another code; `info` says
+ * are kept by the kernel from here on, up to `bytes` of each. 0, -EPERM without the privilege, -ENODEV, LL_ENOTSUP, another code; `info` says
  * more. */
-int capture_open_live(struct capture **out, const char *interface, const char *filter, struct ll_error_info *info);
+int capture_open_live(struct capture **out, const char *interface, const char *filter, size_t bytes,
+                      struct ll_error_info *info);
 /* Reads a pcap or pcapng file. */
 int capture_open_file(struct capture **out, const char *path, struct ll_error_info *info);
 /* Keeps every packet that is read from now on in a pcap file too. */

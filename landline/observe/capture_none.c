@@ -3,7 +3,9 @@
 
 #include "lib/base/error.h"
 
-int capture_open_live(struct capture **out, const char *interface, const char *filter, struct ll_error_info *info) {
+int capture_open_live(struct capture **out, const char *interface, const char *filter, size_t bytes,
+                      struct ll_error_info *info) {
+    (void)bytes;
     (void)out;
     (void)filter;
     return error_at(info, LL_ENOTSUP, "capture", interface);

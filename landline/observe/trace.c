@@ -24,7 +24,8 @@ void trace_free(struct trace *t) {
 
 int trace_begin(struct trace *t, const struct trace_place *place, const char *filter, struct ll_error_info *info) {
     const char *interface = place->interface != NULL ? place->interface : "any";
-    int code = capture_open_live(&t->capture, interface, filter, info);
+    int code = capture_open_live(&t->capture, interface, filter,
+                                 place->keep != NULL ? LIMIT_CAPTURE_PACKET : LIMIT_CAPTURE_HEADERS, info);
     if (code == -EPERM || (code == LL_ENOTSUP && place->interface == NULL)) {
         t->blind = code;
         return 0;
@@ -83,6 +84,12 @@ int trace_wait(struct trace *t, struct pollfd *fds, size_t count, int64_t deadli
     if (code < 0 && code != -EINTR)
         return code;
     return trace_drain(t);
+}
+
+void trace_wait_late(struct trace *t) {
+    int64_t deadline = clock_after(clock_now(), (int64_t)CAPTURE_DELAY_MS * 5 * 1000000);
+    while (t->capture != NULL && clock_now() < deadline && trace_wait(t, NULL, 0, deadline) == 0)
+        ;
 }
 
 /* An ended connection is kept for late segments while it is the last; its report is final all the same. */

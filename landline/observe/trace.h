@@ -86,6 +86,8 @@ bool trace_settled(const struct trace *t);
  * deadline; then drains. */
 enum { TRACE_WAIT_FDS = 2 };
 int trace_wait(struct trace *t, struct pollfd *fds, size_t count, int64_t deadline);
+/* Takes what the kernel may still hold back. */
+void trace_wait_late(struct trace *t);
 /* Reports what ended; with `all` also what did not. Returns how many have been reported in all. */
 size_t trace_report(struct trace *t, bool all);
 bool trace_stopped(const struct trace *t);

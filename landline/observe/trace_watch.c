@@ -54,7 +54,7 @@ int trace_watch(struct trace *t, const struct trace_place *place, uint16_t port,
         if (count == 0)
             trace_report(t, false);
     }
-    trace_drain(t);
+    trace_wait_late(t);
     trace_report(t, true);
     int ended = trace_end(t, info);
     return code != 0 ? error_at(info, code, "capture", "packets") : ended;
@@ -111,7 +111,7 @@ int trace_command(struct trace *t, const struct trace_place *place, char *const 
     }
     follow_close(&f);
     note_ports(t);
-    trace_drain(t);
+    trace_wait_late(t);
     trace_report(t, true);
     int ended = trace_end(t, info);
     return code != 0 ? error_at(info, code, "capture", "packets") : ended;

@@ -13,6 +13,7 @@ enum {
     LIMIT_TRACE_PICTURE = 256 << 20, /* a whole diagram, SVG or JSON */
     LIMIT_TRACE_SEND = 64 << 10,     /* `trace --send` */
     LIMIT_PING_RESOLVE_S = 30,       /* seconds for a name */
+    LIMIT_CAPTURE_HEADERS = 512,     /* of one packet, where it is only drawn */
     LIMIT_CAPTURE_PACKET = 262144,   /* one packet, as large as segmentation offload makes them */
     LIMIT_CAPTURE_BUFFER = 8 << 20,  /* what the kernel keeps until it is read */
     LIMIT_ANSWERS = 1024,            /* addresses kept of one name */

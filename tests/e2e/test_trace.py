@@ -47,7 +47,7 @@ def shape(text, without=()):
 
     Steps whose line has one of the words in `without` are left out: how often a segment is sent again is chance.
     """
-    text = text.split("\nThe kernel says:")[0]
+    text = re.split("\n(?:The kernel says:|内核的说法：)", text)[0]
     blocks = re.split(r"\n(?= *\d+\.\d{3} )", text)
     picture, _, words = "\n".join(b for b in blocks if not any(word in b for word in without)).partition("\n\n")
     text = picture + "\n\n" + " ".join(words.split()) + "\n"
