@@ -142,14 +142,14 @@ int handshake_begin(struct tls_engine *e, const char *name) {
     struct handshake *h = e->handshake;
     BIO *bio = BIO_new(e->policy->transport);
     h->ssl = SSL_new(e->policy->context);
-    if (bio == NULL || h->ssl == NULL || (name != NULL && SSL_set_tlsext_host_name(h->ssl, name) != 1)) {
+    if (bio == NULL || h->ssl == NULL || SSL_set_app_data(h->ssl, e) != 1 ||
+        (name != NULL && SSL_set_tlsext_host_name(h->ssl, name) != 1)) {
         BIO_free(bio);
         return LL_ETLS;
     }
     BIO_set_data(bio, e);
     BIO_set_init(bio, 1);
     SSL_set_bio(h->ssl, bio, bio);
-    SSL_set_app_data(h->ssl, e);
     if (e->policy->role == TLS_CLIENT)
         SSL_set_connect_state(h->ssl);
     else
