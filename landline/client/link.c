@@ -317,6 +317,9 @@ void link_free(struct link *link) {
         wire_close(link->wire);
         send_pending(link);
     }
+    /* Users outlive the link, and must not believe that the next one has them in its list. */
+    for (struct link_user *user = link->first_ready; user != NULL; user = user->next_ready)
+        user->is_ready = false;
     ll_watch_free(link->watch);
     ll_timer_free(link->timer);
     ll_socket_free(link->socket);

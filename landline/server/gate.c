@@ -112,7 +112,7 @@ static void retire(struct gate *gate) {
     ll_timer_set(gate->accept_timer, gate->retire_at);
 }
 
-static void for_connection(struct gate *gate, const struct ipc_message *m) {
+static void for_connection(struct gate *gate, struct ipc_message *m) {
     struct conn *conn = map_get(&gate->conns, m->connection);
     if (conn == NULL)
         return;

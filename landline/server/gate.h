@@ -4,6 +4,7 @@
  *   gate.c         the loop: listeners, the keeper's messages, settling
  *   gate_conn.c    one connection: bytes in, bytes out
  *   gate_stream.c  one stream: the keeper's output to the client
+ *   gate_direct.c  … and one that goes straight to a worker's socket
  *
  * A connection that something happened to is put on the list of the dirty ones; gate_settle(), before each wait, lets each of
  * them send what it has, in as few system calls as possible, and ends those that are over. */
@@ -35,12 +36,23 @@ struct feed {
     bool has_total, stopped;
 };
 
+/* Channels 0 and 1 of a stream that is a worker's socket. */
+struct direct {
+    bool expected; /* the service is one of those: input waits here for the socket */
+    bool empty, input_ended;
+    int fd; /* -1: none (yet) */
+    ll_watch *watch;
+    struct buf input;
+    uint64_t written; /* bytes of channel 0 that the worker has */
+};
+
 struct lane {
     struct conn *conn;
     uint32_t number;
     struct lane *next_ready; /* in conn->ready */
     bool queued, paced, has_result;
     struct feed feed[2];
+    struct direct direct;
     struct buf result;
 };
 
@@ -88,6 +100,7 @@ struct gate {
     struct conn *dirty;
     int64_t retire_at; /* LL_NEVER until the keeper says so */
     bool ready, ended;
+    uint8_t piece[128 << 10]; /* on its way from a worker into records */
 };
 
 /* --- gate.c --- */
@@ -124,13 +137,28 @@ void conn_known(struct conn *conn);
 
 struct lane *lane_open(struct conn *conn, uint32_t number);
 void lane_free(struct lane *lane);
-/* A message of the keeper for the stream. */
-void lane_message(struct lane *lane, const struct ipc_message *m);
+/* A message of the keeper for the stream; m->fd is -1 after it where the stream keeps the descriptor. */
+void lane_message(struct lane *lane, struct ipc_message *m);
 /* Puts it among those that have something to send. */
 void lane_queue(struct lane *lane);
 /* Moves up to about `budget` bytes of ready streams into the session and the engine. False: nothing moved. */
 bool lane_pump(struct conn *conn, size_t budget);
 /* An event of the session about a stream. */
 void lane_event(struct conn *conn, const struct session_event *event);
+
+/* --- gate_direct.c --- */
+
+/* Services whose channels 0 and 1 are a worker's socket. */
+bool direct_is(struct slice service);
+/* The keeper sent the socket, which is the lane's from now on. */
+void direct_attach(struct lane *lane, int fd);
+void direct_input(struct lane *lane, struct slice bytes);
+void direct_input_ended(struct lane *lane);
+bool direct_has_more(const struct lane *lane);
+/* Moves up to about `budget` bytes from the socket into the engine. */
+size_t direct_send(struct lane *lane, size_t budget);
+/* The client wants no more. */
+void direct_stop(struct lane *lane);
+void direct_free(struct lane *lane);
 
 #endif

@@ -19,6 +19,8 @@ struct lane *lane_open(struct conn *conn, uint32_t number) {
     buf_init(&lane->feed[0].held, LIMIT_IPC_FRAME);
     buf_init(&lane->feed[1].held, LIMIT_IPC_FRAME);
     buf_init(&lane->result, LIMIT_SERVICE_PAYLOAD);
+    buf_init(&lane->direct.input, 2 * (size_t)LIMIT_WINDOW);
+    lane->direct.fd = -1;
     session_set_tag(conn->session, number, lane);
     return lane;
 }
@@ -47,6 +49,7 @@ void lane_free(struct lane *lane) {
             munmap((void *)(uintptr_t)lane->feed[i].ring, lane->feed[i].ring_size);
     }
     buf_free(&lane->result);
+    direct_free(lane);
     session_set_tag(lane->conn->session, lane->number, NULL);
     free(lane);
 }
@@ -113,6 +116,8 @@ static size_t send_feed(struct lane *lane, int i, size_t budget) {
     struct conn *conn = lane->conn;
     if (f->stopped)
         return 0;
+    if (i == 0 && lane->direct.expected)
+        return session_output(conn->session).size == 0 ? direct_send(lane, budget) : 0;
     size_t moved = buf_size(&f->held) > 0 ? send_held(lane, i) : 0;
     if (moved == 0 && buf_size(&f->held) == 0 && f->ring != NULL && session_output(conn->session).size == 0)
         moved = send_ring(lane, i, budget);
@@ -143,7 +148,8 @@ static void send_ends(struct lane *lane) {
 static bool has_more(const struct lane *lane) {
     for (int i = 0; i < 2; i++) {
         const struct feed *f = &lane->feed[i];
-        bool bytes = buf_size(&f->held) > 0 || (f->ring != NULL && f->next < f->produced);
+        bool bytes =
+            (i == 0 && direct_has_more(lane)) || buf_size(&f->held) > 0 || (f->ring != NULL && f->next < f->produced);
         if (!f->stopped && bytes && session_room(lane->conn->session, lane->number, (uint8_t)(i + 1)) > 0)
             return true;
     }
@@ -224,7 +230,7 @@ static void notice(struct lane *lane, struct reader *r) {
     session_notice(lane->conn->session, lane->number, sentence);
 }
 
-void lane_message(struct lane *lane, const struct ipc_message *m) {
+void lane_message(struct lane *lane, struct ipc_message *m) {
     struct session *s = lane->conn->session;
     struct reader r = reader_of(m->payload.data, m->payload.size);
     struct feed *f = m->channel > 0 ? &lane->feed[m->channel - 1] : NULL;
@@ -244,6 +250,12 @@ void lane_message(struct lane *lane, const struct ipc_message *m) {
         break;
     case IPC_RING:
         map_ring(lane, m, &r);
+        break;
+    case IPC_DIRECT:
+        if (m->fd >= 0 && lane->direct.fd < 0) {
+            direct_attach(lane, m->fd);
+            m->fd = -1;
+        }
         break;
     case IPC_PRODUCED:
         f->produced = reader_u64(&r);
@@ -279,6 +291,7 @@ static void forward_open(struct conn *conn, const struct session_event *event) {
         session_refuse(conn->session, event->stream, CODE_INTERNAL, 0, "the server is out of memory");
         return;
     }
+    lane->direct.expected = direct_is(event->u.open.service);
     struct ipc *ipc = &conn->gate->ipc;
     size_t mark = ipc_begin(ipc, IPC_OPEN, 0, conn->number, event->stream);
     message_put_open(&ipc->out, &event->u.open);
@@ -297,6 +310,7 @@ static void forward_stop(struct conn *conn, struct lane *lane, const struct sess
     struct ipc *ipc = &conn->gate->ipc;
     struct feed *f = &lane->feed[event->channel - 1];
     f->stopped = true;
+    direct_stop(lane);
     buf_free(&f->held);
     size_t mark = ipc_begin(ipc, IPC_STOPPED, event->channel, conn->number, event->stream);
     buf_add_u16(&ipc->out, event->u.code);
@@ -326,13 +340,20 @@ void lane_event(struct conn *conn, const struct session_event *event) {
     }
     switch (event->type) {
     case MESSAGE_DATA:
-        forward_data(conn, event);
+        if (lane->direct.expected)
+            direct_input(lane, event->u.data.bytes);
+        else
+            forward_data(conn, event);
         break;
     case MESSAGE_CREDIT:
         ipc_send_u64(ipc, IPC_ACKED, event->channel, conn->number, event->stream, event->u.credit.consumed);
         lane_queue(lane);
         break;
     case MESSAGE_END:
+        if (lane->direct.expected) {
+            direct_input_ended(lane);
+            break;
+        }
         ipc_send_u64(ipc, IPC_INPUT_END, 0, conn->number, event->stream, event->u.total);
         break;
     case MESSAGE_STOP:

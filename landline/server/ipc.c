@@ -177,7 +177,7 @@ static unsigned needs(uint8_t type) {
         n |= NEEDS_CONNECTION;
     if ((type >= IPC_OPENED && type < IPC_READY) || type >= IPC_OPEN)
         n |= NEEDS_STREAM;
-    return type == IPC_RING ? n | NEEDS_FD : n;
+    return type == IPC_RING || type == IPC_DIRECT ? n | NEEDS_FD : n;
 }
 
 static bool fits(const struct ipc *ipc, const struct message_head *head, uint32_t connection) {

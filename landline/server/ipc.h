@@ -46,6 +46,7 @@ enum ipc_side {
     X(STOP_INPUT, 0x17, FROM_KEEPER, 2, 2)           /* [s] u16 code */                                                \
     X(RESULT, 0x18, FROM_KEEPER, 0, LIMIT_IPC_FRAME) /* [s] bytes */                                                   \
     X(NOTICE, 0x19, FROM_KEEPER, 0, 1024)            /* [s] text */                                                    \
+    X(DIRECT, 0x1a, FROM_KEEPER, 0, 0)               /* [s] with a socket that is channels 0 and 1 */                  \
     X(READY, 0x41, FROM_GATE, 0, 1024)               /* the sandbox is on: text for the log */                         \
     X(LOG, 0x42, FROM_GATE, 0, 1024)                 /* text */                                                        \
     X(CONNECTED, 0x43, FROM_GATE, 34, 1024)          /* [c] 32 bytes pin, str8 peer's address, str8 agent */           \

@@ -78,6 +78,17 @@ static int say_ring(struct exchange *x, uint8_t channel, int fd, uint64_t size, 
     return result;
 }
 
+static int say_direct(struct exchange *x, int fd) {
+    struct errand *e = errand_of(x);
+    struct ipc *ipc = &e->keeper->ipc;
+    if (ipc->fd < 0 || ipc->ended)
+        return -EAGAIN;
+    int result = ipc_finish_with_fd(ipc, begin(x, IPC_DIRECT, 0), fd);
+    if (result != 0)
+        wait_for_room(e);
+    return result;
+}
+
 static void say_u64(struct exchange *x, enum ipc_type type, uint8_t channel, uint64_t v) {
     struct errand *e = errand_of(x);
     ipc_send_u64(&e->keeper->ipc, type, channel, e->link->number, e->stream, v);
@@ -121,6 +132,7 @@ static const struct exchange_ops ops = {
     .refused = say_refused,
     .output = say_output,
     .ring = say_ring,
+    .direct = say_direct,
     .produced = say_produced,
     .ended = say_ended,
     .consumed = say_consumed,

@@ -52,6 +52,9 @@ struct exchange_ops {
     /* The file holds the bytes up to here, and will until they are acknowledged. */
     void (*produced)(struct exchange *x, uint8_t channel, uint64_t to);
     void (*ended)(struct exchange *x, uint8_t channel, uint64_t total);
+    /* Before `opened`: channels 0 and 1 are what is written to and read from this stream socket, by the gate itself; the
+     * service still ends channel 2 and says the result. The descriptor stays the service's. 0, or -EAGAIN as for ring. */
+    int (*direct)(struct exchange *x, int fd);
     void (*consumed)(struct exchange *x, uint64_t to); /* input that is where it goes */
     void (*stop_input)(struct exchange *x, uint16_t code);
     void (*result)(struct exchange *x, const void *bytes, size_t n);

@@ -100,6 +100,8 @@ uint64_t run_unix_ms(void);
 /* Starts the command: 0 and run->pid, pipes and input_fd are set; or negative with the result's code, error and text filled
  * in. */
 int run_launch(struct run *run, const struct peer *peer, const struct run_request *request);
+/* Why nothing may be done in the name of the grant's user; NULL: it may. */
+const char *run_forbidden_account(const struct terms *terms);
 /* Why the grant does not cover the request; NULL: it does. */
 const char *run_forbidden(const struct peer *peer, const struct run_request *request);
 

@@ -36,11 +36,7 @@ static int fail(struct launch *l, int e, uint32_t code, const char *what, const 
     return e;
 }
 
-const char *run_forbidden(const struct peer *peer, const struct run_request *request) {
-    const struct terms *terms = &peer->terms;
-    bool login = (request->flags & RUN_LOGIN) != 0;
-    if ((terms->verbs & (login ? VERB_SHELL : VERB_RUN)) == 0)
-        return login ? "the grant of this key has no 'shell'" : "the grant of this key has no 'run'";
+const char *run_forbidden_account(const struct terms *terms) {
     if (geteuid() == 0 && terms->as == NULL)
         return "the server runs as root and the grant of this key names no user (landline invite --as USER)";
     if (geteuid() != 0 && terms->as != NULL) {
@@ -50,6 +46,17 @@ const char *run_forbidden(const struct peer *peer, const struct run_request *req
         if (!same)
             return "the grant of this key names another user than the server runs as";
     }
+    return NULL;
+}
+
+const char *run_forbidden(const struct peer *peer, const struct run_request *request) {
+    const struct terms *terms = &peer->terms;
+    bool login = (request->flags & RUN_LOGIN) != 0;
+    if ((terms->verbs & (login ? VERB_SHELL : VERB_RUN)) == 0)
+        return login ? "the grant of this key has no 'shell'" : "the grant of this key has no 'run'";
+    const char *account = run_forbidden_account(terms);
+    if (account != NULL)
+        return account;
     if (terms->argv_count > 0 && (request->flags & (RUN_SHELL | RUN_LOGIN)) != 0)
         return "the grant of this key allows certain commands only, no shell";
     if (!login && !terms_allow_argv(terms, request->argv, request->argc))

@@ -1,0 +1,51 @@
+/* landline file_worker: what the server starts for each transfer. Not for people: it speaks records over its standard input
+ * and output, and finds its job on descriptor 3 and the audit log on 4. */
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "landline/cli/cli.h"
+#include "landline/service/files.h"
+#include "lib/base/error.h"
+#include "lib/base/limits.h"
+
+enum { JOB = 3, AUDIT = 4 };
+
+/* The whole of descriptor 3. */
+static int read_job(struct buf *b) {
+    for (;;) {
+        uint8_t *room = buf_reserve(b, 64 * 1024);
+        if (room == NULL)
+            return b->failed;
+        ssize_t n = read(JOB, room, 64 * 1024);
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        buf_commit(b, (size_t)n);
+    }
+}
+
+int cmd_file_worker(const struct command *self, int argc, char **argv) {
+    struct files_job job;
+    struct ll_error_info info = {0};
+    struct buf b;
+    char text[400];
+    (void)argv;
+    if (argc > 1)
+        return cli_usage(self, "it is the server's own, and takes no arguments");
+    buf_init(&b, LIMIT_OPEN_PAYLOAD + (64 << 10));
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    int e = read_job(&b);
+    close(JOB);
+    if (e == 0)
+        e = files_job_get((struct slice){buf_front(&b), buf_size(&b)}, &job);
+    if (e != 0)
+        error_at(&info, e, "read", "the job");
+    else
+        e = files_work(&job, STDIN_FILENO, STDOUT_FILENO, AUDIT, &info);
+    buf_free(&b);
+    if (e == 0)
+        return EXIT_OK;
+    ll_error_format(&info, text, sizeof text);
+    cli_error("%s", text);
+    return EXIT_FAILED;
+}

@@ -1,0 +1,391 @@
+#include "landline/client/transfer.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "landline/client/client_state.h"
+#include "landline/client/failure.h"
+#include "landline/proto/run.h"
+#include "lib/base/escape.h"
+#include "lib/base/limits.h"
+
+enum {
+    UP = 256 * 1024,      /* read from the engine at once */
+    SAID = 400,           /* bytes kept of what the server's worker said about its failure */
+    SOCKET = 1024 * 1024, /* asked for each of the two sockets, so that the two sides need not wake each other often */
+};
+
+struct client_transfer {
+    struct client_job job; /* first */
+    struct client_transfer_options options;
+    struct buf request;
+    ll_client *client;
+
+    /* One attempt: a stream, a thread, two sockets. */
+    uint32_t stream; /* 0: none */
+    bool running;    /* the thread was started and not joined */
+    bool engine_over, output_over, has_result;
+    pthread_t thread;
+    int near, far; /* the loop's and the engine's */
+    ll_watch *watch;
+    int engine_result;
+    struct run_result result;
+    char said[SAID];
+    size_t said_size;
+    bool interest; /* the engine has bytes for us that were not read because nothing could be sent */
+
+    uint8_t *up; /* from the engine: up[up_start … up_end) */
+    size_t up_start, up_end;
+    struct buf down; /* for the engine, while its socket is full */
+    uint64_t down_offset;
+    bool over;
+};
+
+static struct client_transfer *transfer_of(void *user) {
+    return user;
+}
+
+static struct session *session_of(const struct client_transfer *t) {
+    return link_session(t->client->link);
+}
+
+/* ---- the thread ---- */
+
+static void *run_engine(void *arg) {
+    struct client_transfer *t = arg;
+    struct transfer_io io;
+    sigset_t all;
+    sigfillset(&all); /* signals are the loop's, and a broken pipe is an error like others */
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    int e = transfer_io_init(&io, t->far, t->far);
+    if (e == 0)
+        e = t->options.engine(t->options.arg, &io);
+    transfer_io_free(&io);
+    t->engine_result = e;
+    shutdown(t->far, SHUT_RDWR);
+    return NULL;
+}
+
+/* Ends the attempt: the engine finds its socket closed, and stops. */
+static void end_attempt(struct client_transfer *t) {
+    ll_watch_free(t->watch);
+    t->watch = NULL;
+    if (t->near >= 0)
+        shutdown(t->near, SHUT_RDWR);
+    if (t->running)
+        pthread_join(t->thread, NULL);
+    t->running = false;
+    if (t->near >= 0)
+        close(t->near);
+    if (t->far >= 0)
+        close(t->far);
+    t->near = t->far = -1;
+    t->stream = 0;
+    t->up_start = t->up_end = 0;
+    buf_clear(&t->down);
+}
+
+static void finish(struct client_transfer *t, int code, const struct ll_failure *failure) {
+    struct ll_failure none = {0};
+    if (t->over)
+        return;
+    t->over = true;
+    end_attempt(t);
+    client_remove(&t->job);
+    t->options.over(t->options.arg, code, failure != NULL ? failure : &none);
+}
+
+static void fail(struct client_transfer *t, int code, const char *why) {
+    struct ll_failure failure;
+    failure_set(&failure, code, "%s: %s: %s", t->client->host, t->options.service, why);
+    finish(t, code, &failure);
+}
+
+/* The engine has ended, or the server has: is that all? */
+static void judge(struct client_transfer *t) {
+    bool worker_failed = t->has_result && (t->result.kind != RUN_EXITED || t->result.code != 0);
+    if (!t->engine_over || (t->engine_result == 0 && !t->has_result))
+        return;
+    if (worker_failed && t->said_size > 0) {
+        char text[2 * SAID];
+        while (t->said_size > 0 && t->said[t->said_size - 1] == '\n')
+            t->said_size--;
+        escape_bytes(text, sizeof text, t->said, t->said_size);
+        fail(t, LL_EREFUSED, text);
+    } else if (t->engine_result == 0 && worker_failed) {
+        fail(t, LL_EREFUSED, "the server's file worker failed");
+    } else if (t->engine_result == LL_ELOST && !t->has_result) {
+        return; /* the server's own words come before its end */
+    } else if (t->engine_result != 0) {
+        fail(t, t->engine_result, ll_strerror(t->engine_result));
+    } else {
+        finish(t, 0, NULL);
+    }
+}
+
+/* ---- between the engine's socket and the stream ---- */
+
+static void engine_ended(struct client_transfer *t) {
+    struct link *link = client_link(t->client);
+    pthread_join(t->thread, NULL);
+    t->running = false;
+    t->engine_over = true;
+    ll_watch_set(t->watch, 0);
+    if (link != NULL && t->stream != 0) {
+        session_end(link_session(link), t->stream, 0);
+        link_ready(link, NULL);
+    }
+    /* An engine that gives up leaves a server that does not know: end the stream. */
+    if (t->engine_result != 0 && t->engine_result != LL_ELOST && link != NULL && t->stream != 0 && !t->has_result) {
+        session_done(link_session(link), t->stream);
+        link_ready(link, NULL);
+        t->stream = 0;
+        fail(t, t->engine_result, ll_strerror(t->engine_result));
+        return;
+    }
+    judge(t);
+}
+
+static unsigned wanted(const struct client_transfer *t) {
+    unsigned events = t->engine_over || t->interest ? 0 : LL_READ;
+    return events | (buf_size(&t->down) > 0 ? LL_WRITE : 0);
+}
+
+/* Writes what the engine takes; 0 or more bytes were done. */
+static size_t write_down(struct client_transfer *t, const uint8_t *bytes, size_t n) {
+    ssize_t done = t->engine_over ? (ssize_t)n : send(t->near, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (done < 0)
+        return errno == EAGAIN || errno == EINTR ? 0 : n;
+    return (size_t)done;
+}
+
+static void after_down(struct client_transfer *t) {
+    if (buf_size(&t->down) == 0 && t->output_over)
+        shutdown(t->near, SHUT_WR);
+    if (t->watch != NULL)
+        ll_watch_set(t->watch, wanted(t));
+}
+
+static void flush_down(struct client_transfer *t) {
+    size_t n = write_down(t, buf_front(&t->down), buf_size(&t->down));
+    buf_consume(&t->down, n);
+    t->down_offset += n;
+    struct link *link = client_link(t->client);
+    if (link != NULL && t->stream != 0 && n > 0) {
+        session_consumed(link_session(link), t->stream, 1, t->down_offset);
+        link_ready(link, NULL);
+    }
+    after_down(t);
+}
+
+static void take_data(struct client_transfer *t, const struct session_event *event) {
+    const uint8_t *bytes = event->u.data.bytes.data;
+    size_t n = event->u.data.bytes.size, done = 0;
+    if (event->channel == 2) {
+        size_t room = sizeof t->said - t->said_size;
+        memcpy(t->said + t->said_size, bytes, n < room ? n : room);
+        t->said_size += n < room ? n : room;
+        session_consumed(session_of(t), t->stream, 2, event->u.data.offset + n);
+        return;
+    }
+    if (buf_size(&t->down) == 0)
+        done = write_down(t, bytes, n);
+    t->down_offset = event->u.data.offset + done - buf_size(&t->down);
+    buf_add(&t->down, bytes + done, n - done);
+    session_consumed(session_of(t), t->stream, 1, t->down_offset);
+    after_down(t);
+}
+
+/* True: there is something in `up`. */
+static bool fill_up(struct client_transfer *t) {
+    if (t->up_start < t->up_end)
+        return true;
+    if (t->engine_over)
+        return false;
+    ssize_t n = recv(t->near, t->up, UP, MSG_DONTWAIT);
+    t->up_start = 0;
+    t->up_end = n > 0 ? (size_t)n : 0;
+    if (n == 0 && t->running)
+        engine_ended(t);
+    return n > 0;
+}
+
+static int next_data(struct link_user *user, uint8_t head[MESSAGE_DATA_HEAD], struct slice *payload) {
+    struct client_transfer *t = transfer_of(user);
+    if (t->stream == 0)
+        return 0;
+    uint64_t room = session_room(session_of(t), t->stream, 0);
+    t->interest = room == 0; /* CREDIT will wake us */
+    if (room == 0 || !fill_up(t)) {
+        if (t->watch != NULL)
+            ll_watch_set(t->watch, wanted(t));
+        return 0;
+    }
+    size_t n = t->up_end - t->up_start;
+    n = n < room ? n : (size_t)room;
+    n = n < MESSAGE_DATA_MAX ? n : MESSAGE_DATA_MAX;
+    if (session_data_head(session_of(t), t->stream, 0, n, head) != 0)
+        return 0;
+    *payload = (struct slice){t->up + t->up_start, n};
+    t->up_start += n;
+    return 1;
+}
+
+static void on_socket(void *arg, unsigned events) {
+    struct client_transfer *t = arg;
+    struct link *link = client_link(t->client);
+    if ((events & LL_WRITE) != 0)
+        flush_down(t);
+    if ((events & ~(unsigned)LL_WRITE) == 0 || t->watch == NULL)
+        return;
+    /* The link asks for the bytes when it can send them; until then nothing is to be heard of them. */
+    t->interest = true;
+    ll_watch_set(t->watch, wanted(t));
+    if (link != NULL && t->stream != 0)
+        link_ready(link, &t->job.user);
+    else if (t->running && !fill_up(t))
+        return;
+}
+
+/* ---- as a job ---- */
+
+static int start_engine(struct client_transfer *t) {
+    int pair[2];
+    int size = SOCKET;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
+        return -errno;
+    t->near = pair[0];
+    t->far = pair[1];
+    for (int i = 0; i < 2; i++)
+        setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    t->engine_over = t->output_over = t->has_result = t->interest = false;
+    t->said_size = 0;
+    t->down_offset = 0;
+    int e = ll_loop_fd(t->client->loop, t->near, LL_READ, on_socket, t, &t->watch);
+    if (e == 0 && (e = -pthread_create(&t->thread, NULL, run_engine, t)) == 0)
+        t->running = true;
+    if (e != 0)
+        end_attempt(t);
+    return e;
+}
+
+static int open_stream(struct client_job *job, struct session *session) {
+    struct client_transfer *t = transfer_of(job);
+    if (t->stream != 0)
+        return 0;
+    struct slice service = {(const uint8_t *)t->options.service, strlen(t->options.service)};
+    struct slice request = {buf_front(&t->request), buf_size(&t->request)};
+    int64_t stream = session_open(session, 0, service, request, SESSION_BULK);
+    if (stream < 0)
+        return (int)stream;
+    t->stream = (uint32_t)stream;
+    session_set_tag(session, t->stream, &job->user);
+    return start_engine(t);
+}
+
+static void cut(struct client_job *job) {
+    end_attempt(transfer_of(job));
+}
+
+static bool survives(const struct client_job *job) {
+    const struct client_transfer *t = (const struct client_transfer *)job;
+    return !t->over && !atomic_load(&t->options.report->stop);
+}
+
+static void failed(struct client_job *job, const struct ll_failure *failure) {
+    finish(transfer_of(job), failure->code, failure);
+}
+
+static void take_refusal(struct client_transfer *t, const struct message_refused *refused) {
+    struct ll_failure failure;
+    int code = failure_refused(&failure, t->client->host, t->options.service, refused);
+    t->stream = 0;
+    finish(t, code, &failure);
+}
+
+static void take_result(struct client_transfer *t, struct slice result) {
+    t->has_result = true;
+    if (run_result_get(result, &t->result) != 0)
+        t->result = (struct run_result){.kind = RUN_LOST};
+    session_done(session_of(t), t->stream);
+    t->stream = 0;
+    t->output_over = true;
+    after_down(t);
+    judge(t);
+}
+
+static void event(struct link_user *user, const struct session_event *event) {
+    struct client_transfer *t = transfer_of(user);
+    switch (event->type) {
+    case MESSAGE_DATA:
+        take_data(t, event);
+        break;
+    case MESSAGE_CREDIT:
+        if (t->interest)
+            link_ready(t->client->link, &t->job.user);
+        break;
+    case MESSAGE_END:
+        if (event->channel == 1) {
+            t->output_over = true;
+            after_down(t);
+        }
+        break;
+    case MESSAGE_REFUSED:
+        take_refusal(t, &event->u.refused);
+        break;
+    case MESSAGE_RESULT:
+        take_result(t, event->u.result);
+        break;
+    default:
+        break;
+    }
+}
+
+int client_transfer_start(ll_client *client, const struct client_transfer_options *options,
+                          struct client_transfer **out) {
+    struct client_transfer *t = calloc(1, sizeof *t);
+    *out = NULL;
+    if (t == NULL)
+        return -ENOMEM;
+    *t = (struct client_transfer){
+        .job = {.user = {.event = event, .data = next_data},
+                .open = open_stream,
+                .cut = cut,
+                .survives = survives,
+                .failed = failed},
+        .options = *options,
+        .client = client,
+        .near = -1,
+        .far = -1,
+        .up = malloc(UP),
+    };
+    buf_init(&t->request, LIMIT_OPEN_PAYLOAD);
+    buf_init(&t->down, 2 * (size_t)LIMIT_WINDOW);
+    buf_add(&t->request, options->request.data, options->request.size);
+    if (t->up == NULL || t->request.failed != 0) {
+        int e = t->request.failed != 0 ? t->request.failed : -ENOMEM;
+        client_transfer_free(t);
+        return e;
+    }
+    *out = t;
+    client_add(client, &t->job);
+    return 0;
+}
+
+void client_transfer_free(struct client_transfer *t) {
+    if (t == NULL)
+        return;
+    atomic_store(&t->options.report->stop, !t->over);
+    client_remove(&t->job);
+    t->over = true;
+    end_attempt(t);
+    buf_free(&t->request);
+    buf_free(&t->down);
+    free(t->up);
+    free(t);
+}

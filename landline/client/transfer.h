@@ -1,0 +1,32 @@
+/* A transfer over a client's link: an engine of landline/transfer in a thread of its own, joined to a stream by a pair of
+ * sockets. When the link is lost and comes back, the engine is started again and goes on with what is there. */
+#ifndef LANDLINE_CLIENT_TRANSFER_H
+#define LANDLINE_CLIENT_TRANSFER_H
+
+#include "landline/client.h"
+#include "landline/proto/message.h"
+#include "landline/transfer/io.h"
+#include "landline/transfer/report.h"
+
+struct client_transfer;
+
+struct client_transfer_options {
+    const char *service;  /* "get", "put", "ls"; static */
+    struct slice request; /* copied */
+    /* Runs the engine over `io`, in the transfer's thread, once for each link. What it returns ends the transfer, but for
+     * LL_ELOST while there is still hope of a link. */
+    int (*engine)(void *arg, struct transfer_io *io);
+    /* It is over, told from the loop: 0, or why it failed as a whole. Free the transfer then or later. */
+    void (*over)(void *arg, int code, const struct ll_failure *failure);
+    void *arg;
+    struct transfer_report *report; /* its `stop` is set when the transfer is freed before its end */
+};
+
+/* Does not wait. 0, -ENOMEM, -EMFILE. */
+int client_transfer_start(ll_client *client, const struct client_transfer_options *options,
+                          struct client_transfer **out);
+
+/* Ends it; waits for the engine, which stops at once but may have to finish a flush. NULL is fine. */
+void client_transfer_free(struct client_transfer *transfer);
+
+#endif

@@ -1,0 +1,245 @@
+/* The services get, put and ls: the keeper starts a file worker (files.h) with the rights of the grant's user, hands the
+ * gate one end of its socket, and waits for it. No file data passes the keeper. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "landline/proto/invite.h"
+#include "landline/proto/run.h"
+#include "landline/proto/tree.h"
+#include "landline/service/audit.h"
+#include "landline/service/files.h"
+#include "landline/service/run.h"
+#include "landline/service/service.h"
+#include "lib/os/account.h"
+#include "lib/os/spawn.h"
+
+enum { WINDOW = 256 << 10, SAID = 1024, SOCKET = 1 << 20 };
+
+struct worker {
+    struct exchange *x; /* NULL: the client has gone, it is only waited for */
+    struct spawn_child child;
+    ll_child *watch;
+    int gate_end; /* until the gate has it */
+    int said;     /* the worker's standard error */
+    uint64_t began;
+};
+
+static void worker_free(struct worker *w) {
+    ll_child_free(w->watch);
+    if (w->gate_end >= 0)
+        close(w->gate_end);
+    if (w->said >= 0)
+        close(w->said);
+    if (w->child.pidfd >= 0)
+        close(w->child.pidfd);
+    free(w);
+}
+
+/* ---- the job ---- */
+
+/* The beginning of the worker's lines in the audit log. */
+static void describe(struct buf *b, const struct peer *peer, const char *verb) {
+    char key[2 * PEER_KEY + 1];
+    struct buf members;
+    buf_init(&members, 4096);
+    for (size_t i = 0; i < PEER_KEY; i++)
+        snprintf(key + 2 * i, 3, "%02x", peer->key[i]);
+    audit_text(&members, "who", peer->label, strlen(peer->label));
+    audit_text(&members, "key", key, strlen(key));
+    audit_text(&members, "from", peer->address, strlen(peer->address));
+    audit_text(&members, "verb", verb, strlen(verb));
+    audit_time(&members, "time", run_unix_ms());
+    buf_add_u8(b, '{');
+    buf_add(b, buf_front(&members), buf_size(&members));
+    buf_free(&members);
+}
+
+/* A descriptor from which the worker reads its job. */
+static int write_job(const struct exchange *x, struct slice request) {
+    const char *root = x->peer->terms.root;
+    bool put = strcmp(x->service->name, "put") == 0;
+    struct buf audit, job;
+    buf_init(&audit, 8192);
+    buf_init(&job, LIMIT_OPEN_PAYLOAD + 16384);
+    if (x->host->audit >= 0)
+        describe(&audit, x->peer, x->service->name);
+    files_job_put(&job, &(struct files_job){
+                            .kind = put ? FILES_PUT : FILES_GET,
+                            .root = {(const uint8_t *)root, root != NULL ? strlen(root) : 0},
+                            .audit = {buf_front(&audit), buf_size(&audit)},
+                            .request = request,
+                        });
+    int fd = job.failed != 0 ? job.failed : memfd_create("job", MFD_CLOEXEC);
+    size_t n = buf_size(&job);
+    if (fd < 0 && job.failed == 0)
+        fd = -errno;
+    if (fd >= 0 && (write(fd, buf_front(&job), n) != (ssize_t)n || lseek(fd, 0, SEEK_SET) != 0)) {
+        close(fd);
+        fd = -EIO;
+    }
+    buf_free(&audit);
+    buf_free(&job);
+    return fd;
+}
+
+static bool understood(const struct exchange *x, struct slice request) {
+    struct tree_get get;
+    struct tree_put put;
+    if (strcmp(x->service->name, "put") == 0)
+        return tree_get_put(request, &put) == 0;
+    return tree_get_get(request, &get) == 0;
+}
+
+/* ---- the process ---- */
+
+static int spawn(struct worker *w, const struct account *as, bool change, const int fds[5]) {
+    static const char *const argv[] = {"landline: files", "file_worker", NULL};
+    char home[4200];
+    snprintf(home, sizeof home, "HOME=%s", as->home);
+    const char *const env[] = {home, "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", NULL};
+    const struct spawn_request request = {
+        .argv = argv,
+        .file = "/proc/self/exe",
+        .env = env,
+        .fds = fds,
+        .fd_count = 5,
+        .cwd = "/",
+        .family = SPAWN_NEW_SESSION,
+        .no_new_privileges = true,
+        .set_user = change,
+        .uid = as->uid,
+        .gid = as->gid,
+        .groups = as->groups,
+        .group_count = as->group_count,
+        .set_umask = true,
+        .umask = 022,
+    };
+    struct ll_error_info info;
+    return spawn_start(&request, &w->child, &info);
+}
+
+static int start(struct worker *w, struct exchange *x, struct slice request) {
+    int pair[2] = {-1, -1}, said[2] = {-1, -1}, job = -1, size = SOCKET;
+    struct account account = {0};
+    const char *as = x->peer->terms.as;
+    int e = account_find(&account, as);
+    if (e == 0)
+        e = job = write_job(x, request);
+    if (e >= 0)
+        e = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || pipe2(said, O_CLOEXEC | O_NONBLOCK) != 0
+                ? -errno
+                : 0;
+    if (e == 0) {
+        for (int i = 0; i < 2; i++)
+            setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+        e = spawn(w, &account, as != NULL && geteuid() == 0,
+                  (const int[]){pair[1], pair[1], said[1], job, x->host->audit});
+    }
+    w->gate_end = pair[0];
+    w->said = said[0];
+    const int ours[] = {pair[1], said[1], job};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+        if (ours[i] >= 0)
+            close(ours[i]);
+    account_free(&account);
+    return e;
+}
+
+/* ---- its end ---- */
+
+static void tell_end(struct worker *w, const struct ll_child_end *end) {
+    struct exchange *x = w->x;
+    struct run_result result = {
+        .kind = end->signal == 0 ? RUN_EXITED : RUN_SIGNALLED,
+        .code = (uint32_t)(end->signal == 0 ? end->status : end->signal),
+        .started = w->began,
+        .ended = run_unix_ms(),
+    };
+    char said[SAID];
+    struct buf b;
+    ssize_t n = read(w->said, said, sizeof said);
+    uint64_t total = n > 0 ? (uint64_t)n : 0;
+    if (total > 0)
+        x->ops->output(x, 2, 0, said, total);
+    result.total2 = total;
+    buf_init(&b, LIMIT_SERVICE_PAYLOAD);
+    run_result_put(&b, &result);
+    x->ops->ended(x, 2, total);
+    x->ops->result(x, buf_front(&b), buf_size(&b));
+    buf_free(&b);
+}
+
+static void child_ended(void *arg, const struct ll_child_end *end) {
+    struct worker *w = arg;
+    if (w->x != NULL) {
+        tell_end(w, end);
+        w->x->state = NULL;
+    }
+    worker_free(w);
+}
+
+/* ---- the service ---- */
+
+/* Hands the gate its end of the worker's socket; again when there was no room. */
+static void hand_over(struct exchange *x) {
+    struct worker *w = x->state;
+    if (w == NULL || w->gate_end < 0 || x->ops->direct(x, w->gate_end) != 0)
+        return;
+    close(w->gate_end);
+    w->gate_end = -1;
+    x->ops->opened(x, &(struct exchange_start){.window0 = WINDOW, .bulk = true}, NULL, 0);
+}
+
+static void opened(struct exchange *x, uint8_t flags, struct slice request) {
+    const char *forbidden = run_forbidden_account(&x->peer->terms);
+    if (forbidden != NULL) {
+        x->ops->refused(x, CODE_NO_GRANT, 0, forbidden);
+        return;
+    }
+    if ((flags & MESSAGE_RESUME) != 0 || !understood(x, request)) {
+        x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
+        return;
+    }
+    struct worker *w = calloc(1, sizeof *w);
+    int e = -ENOMEM;
+    if (w != NULL) {
+        *w = (struct worker){.x = x, .gate_end = -1, .said = -1, .began = run_unix_ms(), .child = {.pidfd = -1}};
+        e = start(w, x, request);
+        if (e == 0)
+            e = ll_loop_child(x->host->loop, w->child.pid, child_ended, w, &w->watch);
+    }
+    if (e != 0) {
+        if (w != NULL)
+            worker_free(w);
+        x->ops->refused(x, CODE_SYSTEM, e > -4096 ? (uint32_t)-e : 0, "the file worker cannot be started");
+        return;
+    }
+    x->state = w;
+    hand_over(x);
+}
+
+/* The gate closes its end, and the worker finds that: it ends when it has made safe what it has. */
+static void gone(struct exchange *x, enum exchange_leave why) {
+    struct worker *w = x->state;
+    (void)why;
+    if (w == NULL)
+        return;
+    w->x = NULL;
+    if (w->gate_end >= 0)
+        close(w->gate_end);
+    w->gate_end = -1;
+}
+
+#define TRANSFER_SERVICE(word, verb)                                                                                   \
+    const struct service service_##word = {                                                                            \
+        .name = #word, .verbs = verb, .open = opened, .writable = hand_over, .gone = gone}
+
+TRANSFER_SERVICE(get, VERB_GET);
+TRANSFER_SERVICE(ls, VERB_GET);
+TRANSFER_SERVICE(put, VERB_PUT);

@@ -1,0 +1,293 @@
+"""landline get, put and ls: what arrives, and what does not when something goes wrong."""
+
+import hashlib
+import json
+import os
+import random
+import stat
+import subprocess
+
+import pytest
+
+import relay
+import support
+from pair import pair
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def box(landline):
+    with pair(landline) as both:
+        yield both
+
+
+@pytest.fixture
+def there(box):
+    """A folder that the test fetches from or sends to."""
+    path = os.path.join(box.landline.scratch, "there")
+    os.mkdir(path)
+    return path
+
+
+@pytest.fixture
+def here(box):
+    path = os.path.join(box.landline.scratch, "here")
+    os.mkdir(path)
+    return path
+
+
+def fill(path, size, seed=1):
+    with open(path, "wb") as f:
+        f.write(random.Random(seed).randbytes(size))
+    return hashlib.sha256(open(path, "rb").read()).hexdigest()
+
+
+def digest(path):
+    return hashlib.sha256(open(path, "rb").read()).hexdigest()
+
+
+def make_tree(top):
+    os.makedirs(os.path.join(os.fsencode(top), b"a", b"b c"))
+    os.mkdir(os.path.join(top, "empty"), 0o700)
+    for i, size in enumerate([0, 1, 1023, 1024, 1025, 65536, 65537, 5000000]):
+        fill(os.path.join(top, "f%d" % i), size, i)
+    for name in (b"b c/\xff\xfe\n", b"b c/-rf", "b c/grüße 你好".encode(), b"b c/" + b"n" * 255):
+        with open(os.path.join(os.fsencode(top), b"a", name), "wb") as f:
+            f.write(name)
+    os.symlink("../nowhere/at all", os.path.join(top, "link"))
+    os.link(os.path.join(top, "f5"), os.path.join(top, "a", "same as f5"))
+    os.chmod(os.path.join(top, "f1"), 0o400)
+    os.chmod(os.path.join(top, "f2"), 0o4755)
+    with open(os.path.join(top, "sparse"), "wb") as f:
+        f.seek(30000000)
+        f.write(b"end")
+    os.utime(os.path.join(top, "f3"), ns=(0, 1234567890123456789))
+
+
+def picture(top):
+    """Everything that must be the same: {path: (kind, mode, mtime, contents)}."""
+    found = {}
+    top = os.fsencode(top)
+    for folder, folders, files in os.walk(top):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            st = os.lstat(path)
+            mode = stat.S_IMODE(st.st_mode) & 0o777
+            if stat.S_ISLNK(st.st_mode):
+                found[path[len(top):]] = ("link", st.st_mtime_ns, os.readlink(path))
+            elif stat.S_ISDIR(st.st_mode):
+                found[path[len(top):]] = ("folder", mode, st.st_mtime_ns)
+            else:
+                found[path[len(top):]] = ("file", mode, st.st_mtime_ns, st.st_nlink, digest(path))
+    return found
+
+
+def leftovers(top):
+    return [name for folder, folders, files in os.walk(top) for name in folders + files if name.startswith(".landline-")]
+
+
+def test_tree_there_and_back(box, here, there):
+    make_tree(os.path.join(here, "t"))
+    done = box.run("put", os.path.join(here, "t"), "box:%s/" % there)
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert picture(os.path.join(here, "t")) == picture(os.path.join(there, "t"))
+    assert not os.stat(os.path.join(there, "t", "f2")).st_mode & stat.S_ISUID
+    assert os.stat(os.path.join(there, "t", "sparse")).st_blocks * 512 < 1000000
+    done = box.run("get", "box:%s/t" % there, os.path.join(here, "back"))
+    assert done.returncode == 0, done.stderr
+    assert picture(os.path.join(here, "t")) == picture(os.path.join(here, "back"))
+    assert leftovers(here) == leftovers(there) == []
+    # Again: nothing to do.
+    done = box.run("get", "--json", "box:%s/t" % there, here)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert told[-1]["event"] == "result" and told[-1]["files"] == 0 and told[-1]["bytes"] == 0
+    assert all(line["skipped"] for line in told if line["event"] == "file")
+
+
+@pytest.mark.parametrize("size", [0, 1, 1023, 1024, 1025, 16364, 65536, 4194304, 4194305, 20000000])
+def test_one_file_of_every_size(box, here, there, size):
+    want = fill(os.path.join(there, "f"), size)
+    done = box.run("get", "box:%s/f" % there, os.path.join(here, "g"))
+    assert done.returncode == 0, done.stderr
+    assert digest(os.path.join(here, "g")) == want
+    done = box.run("put", os.path.join(here, "g"), "box:%s/h" % there)
+    assert done.returncode == 0, done.stderr
+    assert digest(os.path.join(there, "h")) == want
+
+
+def test_standard_input_and_output(box, there):
+    data = random.Random(3).randbytes(700000)
+    assert box.run("put", "-", "box:%s/piped" % there, input=data).returncode == 0
+    assert open(os.path.join(there, "piped"), "rb").read() == data
+    assert box.run("get", "box:%s/piped" % there, "-").stdout == data
+
+
+def test_names_as_cp_has_them(box, here, there):
+    fill(os.path.join(there, "one"), 10)
+    fill(os.path.join(there, "two"), 20)
+    assert box.run("get", "box:%s/one" % there, cwd=here).returncode == 0
+    assert box.run("get", "box:%s/one" % there, "new name", cwd=here).returncode == 0
+    assert box.run("get", "box:%s/one" % there, "box:%s/two" % there, "folder/", cwd=here).returncode == 0
+    assert box.run("get", "box:%s/t*" % there, "folder", cwd=here).returncode == 0
+    assert sorted(os.listdir(here)) == ["folder", "new name", "one"]
+    assert sorted(os.listdir(os.path.join(here, "folder"))) == ["one", "two"]
+
+
+def test_failures_are_named_and_the_rest_arrives(box, here, there):
+    fill(os.path.join(there, "good"), 100)
+    done = box.run("get", "box:%s/good" % there, "box:%s/missing" % there, here)
+    assert done.returncode == 1
+    assert b"missing: No such file or directory" in done.stderr
+    assert os.listdir(here) == ["good"]
+    os.mkfifo(os.path.join(there, "fifo"))
+    done = box.run("get", "box:%s/fifo" % there, here)
+    assert done.returncode == 1 and b"neither file, folder nor link" in done.stderr
+    os.mkdir(os.path.join(there, "target"))
+    fill(os.path.join(here, "target"), 5)
+    done = box.run("put", os.path.join(here, "target"), "box:%s/x/y/z" % there)
+    assert done.returncode == 1 and b"No such file or directory" in done.stderr
+    done = box.run("put", os.path.join(here, "nothing"), "box:")
+    assert done.returncode == 1 and b"No such file or directory" in done.stderr
+
+
+def test_overwrite_and_dry_run(box, here, there):
+    fill(os.path.join(there, "f"), 1000, 1)
+    fill(os.path.join(here, "f"), 1000, 2)
+    old = digest(os.path.join(here, "f"))
+    done = box.run("get", "-n", "box:%s/f" % there, here)
+    assert done.stdout == b"f\n" and digest(os.path.join(here, "f")) == old
+    box.run("get", "--overwrite=never", "box:%s/f" % there, here)
+    assert digest(os.path.join(here, "f")) == old
+    box.run("get", "--overwrite=always", "box:%s/f" % there, here)
+    assert digest(os.path.join(here, "f")) == digest(os.path.join(there, "f"))
+    # The same size and time, other contents: only --checksum sees it.
+    st = os.stat(os.path.join(there, "f"))
+    fill(os.path.join(there, "f"), 1000, 3)
+    os.utime(os.path.join(there, "f"), ns=(st.st_atime_ns, st.st_mtime_ns))
+    box.run("get", "box:%s/f" % there, here)
+    assert digest(os.path.join(here, "f")) != digest(os.path.join(there, "f"))
+    box.run("get", "--checksum", "box:%s/f" % there, here)
+    assert digest(os.path.join(here, "f")) == digest(os.path.join(there, "f"))
+
+
+@pytest.mark.parametrize("how", ["off", "zstd", "auto"])
+def test_compression(box, here, there, how):
+    with open(os.path.join(there, "text"), "wb") as f:
+        f.write(b"the same line again and again\n" * 300000)
+    assert box.run("get", "--compress", how, "box:%s/text" % there, here).returncode == 0
+    assert digest(os.path.join(here, "text")) == digest(os.path.join(there, "text"))
+
+
+def test_list(box, there):
+    fill(os.path.join(there, "file"), 42)
+    os.mkdir(os.path.join(there, "folder"))
+    os.symlink("file", os.path.join(there, "link"))
+    open(os.path.join(os.fsencode(there), b"\x1b[31m"), "w").close()
+    done = box.run("ls", "box:%s" % there)
+    assert done.returncode == 0
+    text = done.stdout.decode()
+    assert "\x1b" not in text and "\\x1b[31m" in text
+    assert "42" in text and "folder/" in text and "link -> file" in text
+    told = {line["name"]: line for line in map(json.loads, box.run("ls", "--json", "box:%s" % there).stdout.splitlines())}
+    assert told["file"]["bytes"] == 42 and told["folder"]["type"] == "folder" and told["link"]["target"] == "file"
+    assert box.run("ls", "box:%s/none" % there).returncode == 1
+
+
+def test_a_root_is_not_left(box, here, there):
+    invite = box.invite("get,put", "--root", there)
+    assert box.add(invite, "jail", home=box.client_home + "2").returncode == 0
+    run = lambda *args: box.run(*args, home=box.client_home + "2")
+    fill(os.path.join(there, "inside"), 10)
+    fill(os.path.join(os.path.dirname(there), "outside"), 10)
+    os.symlink("/etc/passwd", os.path.join(there, "way out"))
+    os.symlink("..", os.path.join(there, "up"))
+    assert run("get", "jail:/inside", here).returncode == 0
+    for path in ("../outside", "/../outside", "up/outside", "way out", "/etc/passwd"):
+        assert run("get", "jail:" + path, here).returncode == 1, path
+    assert run("put", os.path.join(here, "inside"), "jail:../escaped").returncode in (0, 1)
+    assert not os.path.exists(os.path.join(os.path.dirname(there), "escaped"))
+    assert run("run", "jail", "true").returncode == 125
+
+
+@pytest.mark.parametrize("how", [relay.RST, relay.FIN])
+@pytest.mark.parametrize("verb", ["get", "put"])
+def test_cuts_cost_nothing(landline, verb, how):
+    with pair(landline, through_relay=True) as box:
+        folder = os.path.join(landline.scratch, "x")
+        os.mkdir(folder)
+        want = fill(os.path.join(folder, "from"), 30000000)
+        direction = relay.DOWN if verb == "get" else relay.UP
+        box.relay.cuts = [relay.Cut(how, direction, n) for n in (3000, 9000000, 6000000, 70000)]
+        names = [os.path.join(folder, "from"), os.path.join(folder, "to")]
+        names[0 if verb == "get" else 1] = "box:" + names[0 if verb == "get" else 1]
+        done = box.run(verb, "--json", *names)
+        assert done.returncode == 0, done.stderr
+        assert digest(os.path.join(folder, "to")) == want
+        result = json.loads(done.stdout.splitlines()[-1])
+        assert result["resumed"] >= 8 << 20
+        assert leftovers(folder) == []
+
+
+def test_killed_and_given_again(landline):
+    with pair(landline, through_relay=True) as box:
+        folder = os.path.join(landline.scratch, "x")
+        os.mkdir(folder)
+        want = fill(os.path.join(folder, "from"), 40000000)
+        fill(os.path.join(folder, "to"), 100)
+        old = digest(os.path.join(folder, "to"))
+        box.relay.cuts = [relay.Cut(relay.FREEZE, relay.DOWN, 25000000)]
+        client = box.start("get", "box:%s/from" % folder, os.path.join(folder, "to"))
+        support.eventually(lambda: leftovers(folder) and box.relay.passed[1] >= 25000000, "most of the file")
+        client.signal(9)
+        client.wait()
+        assert digest(os.path.join(folder, "to")) == old
+        box.relay.cut_all()
+        done = box.run("get", "--json", "box:%s/from" % folder, os.path.join(folder, "to"))
+        assert done.returncode == 0, done.stderr
+        assert digest(os.path.join(folder, "to")) == want
+        assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 16 << 20
+        assert leftovers(folder) == []
+
+
+def test_receipts_in_the_audit_log(box, here, there):
+    fill(os.path.join(there, "f"), 12345)
+    done = box.run("get", "--json", "box:%s/f" % there, here)
+    receipt = next(r for r in map(json.loads, done.stdout.splitlines()) if r["event"] == "file")
+    lines = [json.loads(line) for line in open(os.path.join(box.server_home, "server", "audit.log"))]
+    line = next(line for line in lines if line.get("verb") == "get")
+    assert (line["path"], line["bytes"], line["digest"]) == ("f", 12345, receipt["digest"])
+
+
+@pytest.mark.parametrize("words", [
+    ["get"], ["get", "nohost"], ["get", "a:x", "b:y", "."], ["put", "x"], ["put", "x", "y"], ["ls"], ["ls", "x"],
+    ["get", "--overwrite=sometimes", "box:x"], ["get", "--compress=gzip", "box:x"], ["get", "--limit=fast", "box:x"],
+    ["get", "--frobnicate", "box:x"],
+])
+def test_wrong_command_lines(landline, words):
+    done = landline(*words)
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"landline: ") and done.stdout == b""
+
+
+def test_a_full_disk_is_said_and_nothing_is_broken(box, here):
+    small = os.path.join(box.landline.scratch, "small")
+    os.mkdir(small)
+    if os.geteuid() != 0 or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small]) != 0:
+        pytest.skip("a small file system needs root")
+    try:
+        fill(os.path.join(small, "f"), 1000, 9)
+        old = digest(os.path.join(small, "f"))
+        fill(os.path.join(here, "f"), 12000000)
+        done = box.run("put", os.path.join(here, "f"), "box:%s/f" % small)
+        assert done.returncode == 1
+        assert b"f: No space left on device" in done.stderr
+        assert digest(os.path.join(small, "f")) == old
+        assert subprocess.call(["mount", "-o", "remount,size=40m", small]) == 0
+        done = box.run("put", "--json", os.path.join(here, "f"), "box:%s/f" % small)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 4 << 20
+        assert digest(os.path.join(small, "f")) == digest(os.path.join(here, "f"))
+        assert leftovers(small) == []
+    finally:
+        subprocess.call(["umount", small])
