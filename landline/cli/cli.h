@@ -19,6 +19,9 @@ enum {
     EXIT_NOT_FOUND = 127,
 };
 
+/* The port of a landline server that nobody named another for. */
+enum { CLI_PORT = 7227 };
+
 /* One line "landline: …" on standard error, whatever the arguments contain: control characters are escaped. Says what
  * failed, where, why, and what to do next; no full stop at its end. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -2,13 +2,13 @@
 #include "landline/cli/cli.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "landline/address.h"
 #include "landline/cli/options.h"
+#include "landline/client/hosts.h"
 #include "landline/observe/doctor.h"
 #include "lib/base/limits.h"
-
-enum { PORT_USUAL = 80 };
 
 static int show(const struct doctor *d, bool json) {
     struct buf out;
@@ -24,6 +24,46 @@ static int show(const struct doctor *d, bool json) {
     if (failed != 0)
         cli_error("doctor: %s", ll_strerror(failed));
     return cli_finish(failed != 0 || (worst != NULL && worst->state == DOCTOR_WRONG) ? EXIT_FAILED : EXIT_OK);
+}
+
+/* One HOST:PORT; a code where the text is none. */
+static int visit(struct doctor *d, const char *text, int64_t timeout) {
+    char host[256];
+    int port = CLI_PORT;
+    int code = ll_address_split(text, host, sizeof host, &port);
+    if (code == 0)
+        doctor_host(d, host, port, timeout);
+    return code;
+}
+
+/* A host of the list: each of its addresses, then through landline. */
+static void visit_paired(struct doctor *d, const struct host *host, int64_t timeout) {
+    char addresses[sizeof host->addresses], *rest = NULL;
+    snprintf(addresses, sizeof addresses, "%s", host->addresses);
+    for (char *one = strtok_r(addresses, ",", &rest); one != NULL; one = strtok_r(NULL, ",", &rest))
+        visit(d, one, timeout);
+    doctor_pair(d, host->name, timeout);
+}
+
+static int visit_any(struct doctor *d, const char *text, int64_t timeout) {
+    struct hosts hosts = {0};
+    struct ll_error_info info;
+    int code = hosts_load(&hosts, &info), split = 0;
+    const struct host *host = code == 0 ? hosts_find(&hosts, text) : NULL;
+    if (code != 0) {
+        char why[256];
+        ll_error_format(&info, why, sizeof why);
+        doctor_advise(doctor_add(d, "host", "list of hosts", DOCTOR_WRONG, "%s", why), "repair or remove the file: %s",
+                      why);
+    }
+    if (host != NULL) {
+        visit_paired(d, host, timeout);
+    } else {
+        split = visit(d, text, timeout);
+        doctor_add(d, "landline", "pairing", DOCTOR_FACT, "%s is not in the list of hosts (landline add)", text);
+    }
+    hosts_free(&hosts);
+    return split;
 }
 
 static const char about[] =
@@ -48,12 +88,11 @@ int cmd_doctor(const struct command *self, int argc, char **argv) {
     if (operands.count == 0) {
         doctor_machine(&d);
     } else {
-        char host[256];
-        int port = PORT_USUAL;
-        int code = ll_address_split(operands.values[0], host, sizeof host, &port);
-        if (code != 0)
+        int code = visit_any(&d, operands.values[0], timeout);
+        if (code != 0) {
+            doctor_free(&d);
             return cli_usage(self, "'%s' is not HOST[:PORT]: %s", operands.values[0], ll_strerror(code));
-        doctor_host(&d, host, port, timeout);
+        }
     }
     int status = show(&d, json);
     doctor_free(&d);

@@ -5,15 +5,19 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "landline/cli/options.h"
+#include "landline/client/hosts.h"
 #include "landline/observe/echo.h"
+#include "landline/observe/pair.h"
 #include "landline/observe/ping.h"
 
 enum { USUAL_SIZE = 56 };
 
 struct show {
     struct ping_request request;
+    const char *paired; /* its name in the list of hosts, or NULL */
     bool quiet, json, ipv4, ipv6;
     const char *between; /* of JSON items */
 };
@@ -83,6 +87,39 @@ static void show_line(void *context, const struct ping_line *line) {
     fflush(stdout);
 }
 
+static void show_span(const char *name, int64_t ns) {
+    if (ns >= 0)
+        printf("%s %.3f ms", name, (double)ns / 1e6);
+}
+
+/* The same way through landline. */
+static void show_pair(const struct show *show, const struct pair *p, int code) {
+    if (show->json) {
+        printf(",\"landline\":{\"code\":\"%s\"", code == 0 ? "" : ll_error_name(code));
+        if (p->connect_ns >= 0)
+            printf(",\"connect\":%.9f", (double)p->connect_ns / 1e9);
+        if (p->ask_ns >= 0)
+            printf(",\"round_trip\":%.9f", (double)p->ask_ns / 1e9);
+        if (p->true_ns >= 0)
+            printf(",\"true\":%.9f", (double)p->true_ns / 1e9);
+        printf("}");
+        return;
+    }
+    printf("landline:");
+    show_span(" connected in", p->connect_code == 0 ? p->connect_ns : -1);
+    show_span(", round trip", p->ask_ns);
+    show_span(", `true` in", p->true_ns);
+    printf("%s%s\n", code == 0 ? "" : " ", code == 0 ? "" : p->failure.sentence);
+}
+
+static int measure_pair(const struct show *show) {
+    struct pair p;
+    int code = pair_measure(&p, show->paired, (double)show->request.timeout_ns / 1e9);
+    show_pair(show, &p, code);
+    pair_close(&p);
+    return code;
+}
+
 static void show_summary(const struct show *show, const struct ping_summary *s) {
     unsigned long long sent = s->sent, received = s->received;
     double lost = sent > 0 ? 100.0 * (double)(sent - received) / (double)sent : 0;
@@ -94,7 +131,6 @@ static void show_summary(const struct show *show, const struct ping_summary *s) 
         if (received > 0)
             printf(",\"min\":%.9f,\"avg\":%.9f,\"max\":%.9f,\"mdev\":%.9f", least / 1e3, s->mean_ns / 1e9, most / 1e3,
                    s->deviation_ns / 1e9);
-        printf("}\n");
         return;
     }
     printf("\n--- %s ping statistics ---\n", show->request.host);
@@ -110,33 +146,63 @@ static void show_summary(const struct show *show, const struct ping_summary *s) 
         printf("rtt min/avg/max/mdev = %.3f/%.3f/%.3f/%.3f ms\n", least, s->mean_ns / 1e6, most, s->deviation_ns / 1e6);
 }
 
+static void complain(int code, const struct ll_error_info *info) {
+    char text[256];
+    ll_error_format(info, text, sizeof text);
+    cli_error("ping: %s%s", text,
+              code == -EPERM ? ": ICMP needs CAP_NET_RAW, or your group in the sysctl net.ipv4.ping_group_range" : "");
+}
+
 static int run(struct show *show) {
     struct ping_summary summary;
     struct ll_error_info info;
-    char text[256];
     struct sigaction action = {.sa_handler = stop};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    int code = ping_run(&show->request, show_line, show, &summary, &info);
-    if (summary.sent > 0)
+    int code = ping_run(&show->request, show_line, show, &summary, &info), pair_code = -1;
+    bool started = summary.sent > 0 || code == 0;
+    if (show->json && !started)
+        printf("{\"lines\":[");
+    if (started || show->json)
         show_summary(show, &summary);
-    if (code != 0) {
-        ll_error_format(&info, text, sizeof text);
-        cli_error("ping: %s%s", text,
-                  code == -EPERM ? ": ICMP needs CAP_NET_RAW, or your group in the sysctl net.ipv4.ping_group_range"
-                                 : "");
-        return cli_finish(EXIT_USAGE);
-    }
-    return cli_finish(summary.received > 0 ? EXIT_OK : EXIT_FAILED);
+    if (show->paired != NULL)
+        pair_code = measure_pair(show);
+    if (show->json)
+        printf("}\n");
+    if (code != 0)
+        complain(code, &info);
+    if (pair_code == 0 || summary.received > 0)
+        return cli_finish(EXIT_OK);
+    return cli_finish(code != 0 ? EXIT_USAGE : EXIT_FAILED);
 }
 
-static const char about[] = "Sends ICMP echo requests until Ctrl-C and shows how long the answers take.\n"
-                            "Exit status: 0 an answer came, 1 none came, 2 it could not be tried.";
+/* A name of the list of hosts: ICMP goes to its first address, and landline is measured as well. */
+static void find_paired(struct show *show, const char *name, char host[LIMIT_HOST_ADDRESSES + 1]) {
+    struct hosts hosts = {0};
+    const struct host *found = hosts_load(&hosts, NULL) == 0 ? hosts_find(&hosts, name) : NULL;
+    show->request.host = name;
+    if (found != NULL) {
+        char first[LIMIT_HOST_ADDRESSES + 1];
+        int port = CLI_PORT;
+        snprintf(first, sizeof first, "%s", found->addresses);
+        first[strcspn(first, ",")] = '\0';
+        show->paired = name;
+        if (ll_address_split(first, host, LIMIT_HOST_ADDRESSES + 1, &port) == 0)
+            show->request.host = host;
+    }
+    hosts_free(&hosts);
+}
+
+static const char about[] =
+    "Sends ICMP echo requests until Ctrl-C and shows how long the answers take; to a host that landline knows, also\n"
+    "how long landline takes to connect, to answer, and to run `true` there.\n"
+    "Exit status: 0 an answer came, 1 none came, 2 it could not be tried.";
 
 int cmd_ping(const struct command *self, int argc, char **argv) {
     struct show show = {.request = {.interval_ns = 1000000000, .timeout_ns = 2000000000, .stop = &stopped},
                         .between = ""};
     uint64_t size = USUAL_SIZE;
+    char host[LIMIT_HOST_ADDRESSES + 1];
     const struct option_row rows[] = {
         {"count", 'c', OPTION_NUMBER, &show.request.count, "N", "stop after N requests", NULL},
         {"interval", 'i', OPTION_DURATION, &show.request.interval_ns, "TIME", "between requests (1s)", NULL},
@@ -158,7 +224,7 @@ int cmd_ping(const struct command *self, int argc, char **argv) {
     if (show.request.interval_ns < 1000000)
         return cli_usage(self, "--interval: no shorter than 1ms");
     show.request.size = size;
-    show.request.host = operands.values[0];
+    find_paired(&show, operands.values[0], host);
     show.request.family = show.ipv4 ? AF_INET : show.ipv6 ? AF_INET6 : 0;
     return run(&show);
 }

@@ -11,12 +11,13 @@
 
 #include "landline/address.h"
 #include "landline/cli/options.h"
+#include "landline/client/hosts.h"
 #include "landline/observe/draw.h"
 #include "landline/observe/trace.h"
 #include "lib/base/limits.h"
 #include "lib/base/number.h"
 
-enum { USUAL_COLUMNS = 100, PORT_USUAL = 80 };
+enum { USUAL_COLUMNS = 100 };
 
 struct request {
     const struct command *command;
@@ -167,11 +168,23 @@ static int run_read(struct request *r, struct trace *t) {
     return finish(r, t, code, &info);
 }
 
+/* A name of the list of hosts stands for its first address; any other text for itself. */
+static const char *known_address(const char *text, char address[LIMIT_HOST_ADDRESSES + 1]) {
+    struct hosts hosts = {0};
+    const struct host *host = hosts_load(&hosts, NULL) == 0 ? hosts_find(&hosts, text) : NULL;
+    if (host != NULL) {
+        snprintf(address, LIMIT_HOST_ADDRESSES + 1, "%s", host->addresses);
+        address[strcspn(address, ",")] = '\0';
+    }
+    hosts_free(&hosts);
+    return host != NULL ? address : text;
+}
+
 static int run_target(struct request *r, struct trace *t, const char *text) {
-    char host[256];
+    char host[256], address[LIMIT_HOST_ADDRESSES + 1];
     struct ll_error_info info;
-    r->target.port = PORT_USUAL;
-    int code = ll_address_split(text, host, sizeof host, &r->target.port);
+    r->target.port = CLI_PORT;
+    int code = ll_address_split(known_address(text, address), host, sizeof host, &r->target.port);
     if (code != 0)
         return cli_usage(r->command, "'%s' is not HOST[:PORT]: %s", text, ll_strerror(code));
     r->target.host = host;
@@ -286,7 +299,8 @@ static int prepare(struct request *r) {
 }
 
 static const char about[] =
-    "Connects to HOST (port 80 unless it is named), closes, and draws what the two machines said to each other: every\n"
+    "Connects to HOST (known to landline, or any other; port 7227 unless it is named), closes, and draws what the two "
+    "machines said to each other: every\n"
     "segment with its flags, numbers, options and time, the state of both ends, and what it means. With -- it runs a\n"
     "command and draws the connections that the command and its children open or accept; with --watch it draws those\n"
     "of a local port. Capturing needs CAP_NET_RAW; without it the kernel's own account is shown (TCP_INFO, ss).";

@@ -49,6 +49,10 @@ void doctor_machine(struct doctor *d);
  * each step. True where a connection came about. */
 bool doctor_host(struct doctor *d, const char *host, int port, int64_t timeout_ns);
 
+/* What a paired host says through landline: TLS, identity, grant, a command started there, its clock, limits and
+ * sandbox. Waits for at most timeout_ns at each step. True where it let us in. */
+bool doctor_pair(struct doctor *d, const char *host, int64_t timeout_ns);
+
 /* The one to act on first, or NULL. */
 const struct finding *doctor_worst(const struct doctor *d);
 

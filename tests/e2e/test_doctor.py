@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 
+import pair
 import pytest
 import support
 from test_ping import in_network
@@ -115,3 +116,60 @@ def test_hostile_names_are_escaped(landline):
     result = landline("doctor", "a\x1b[31mb.invalid")
     assert result.returncode in (1, 2)
     assert b"\x1b" not in result.stdout + result.stderr
+
+
+def ask_box(both, status=0):
+    result = both.run("doctor", "--json", "box")
+    assert result.returncode == status, result.stderr.decode()
+    found = json.loads(result.stdout)
+    return {(f["group"], f["name"]): f for f in found["findings"]}, found["change"]
+
+
+def test_a_paired_host(landline):
+    with pair.pair(landline) as both:
+        found, _ = ask_box(both)
+    assert found["host", both.address]["value"] == "connected"
+    for step in ("TLS, identity, grant", "round trip", "spawn"):
+        assert found["landline", step]["state"] == "good" and found["landline", step]["seconds"] > 0
+    assert found["landline", "round trip"]["seconds"] < found["landline", "spawn"]["seconds"]
+    assert abs(float(found["server", "clock"]["value"].split()[0])) < 5
+    assert found["server", "kernel"]["value"] == "%s %s" % (os.uname().sysname, os.uname().release)
+    assert "at most" in found["server", "open files"]["value"]
+    assert found["server", "gate sandbox"]["state"] == "good"
+
+
+def test_a_grant_without_runs(landline):
+    with pair.pair(landline, grant="get") as both:
+        found, change = ask_box(both)
+    assert "does not let it run" in found["landline", "spawn"]["value"]
+    assert change is None
+
+
+def test_a_server_that_is_down(landline):
+    with pair.pair(landline) as both:
+        both.server.stop()
+        found, change = ask_box(both, status=1)
+    assert found["landline", "TLS, identity, grant"]["state"] == "wrong"
+    assert "start the server" in change
+
+
+def test_a_server_with_another_key(landline):
+    with pair.pair(landline) as both:
+        other = "SHA256:" + "A" * 43
+        path = os.path.join(both.client_home, "hosts")
+        with open(path) as file:
+            text = re.sub(r"SHA256:\S+", other, file.read())
+        with open(path, "w") as file:
+            file.write(text)
+        found, change = ask_box(both, status=1)
+    assert found["landline", "TLS, identity, grant"]["state"] == "wrong"
+    assert change == found["landline", "TLS, identity, grant"]["advice"]
+    assert "key" in change or "without a word" in change
+
+
+def test_a_list_of_hosts_that_is_broken(landline):
+    os.makedirs(landline.home)
+    with open(os.path.join(landline.home, "hosts"), "w") as file:
+        file.write("not a host\n")
+    found, _ = ask(landline, "127.0.0.1:1", status=1)
+    assert found["list of hosts"]["state"] == "wrong" and "hosts" in found["list of hosts"]["advice"]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 
+import pair
 import pytest
 import support
 
@@ -145,3 +146,19 @@ def test_wrong_command_lines(landline, args, words):
 def test_unknown_name(landline):
     result = landline("ping", "no-such-host.invalid")
     assert result.returncode == 2 and b"no-such-host.invalid" in result.stderr
+
+
+def test_a_paired_host(landline):
+    """Also through landline: connecting, a question, a command; without the privilege for ICMP that is all there is."""
+    with pair.pair(landline) as both:
+        result = both.run("ping", "-c", "2", "-i", "10ms", "box")
+        text = may_ping(result)
+        assert "PING 127.0.0.1 (127.0.0.1)" in text and "2 received" in text
+        assert re.search(r"landline: connected in [\d.]+ ms, round trip [\d.]+ ms, `true` in [\d.]+ ms\n\Z", text)
+        found = json.loads(both.run("ping", "--json", "-c", "1", "box").stdout)["landline"]
+        assert found["code"] == "" and 0 < found["round_trip"] < found["true"]
+        both.server.stop()
+        result = both.run("ping", "-c", "1", "box")
+        assert b"landline: box: cannot connect" in result.stdout
+        found = json.loads(both.run("ping", "--json", "-c", "1", "box").stdout)["landline"]
+        assert found["code"] == "ECONNREFUSED"
