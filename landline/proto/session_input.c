@@ -364,11 +364,11 @@ int session_next(struct session *s, const void *bytes, size_t n, int64_t now, si
     while (s->error == 0) {
         struct ll_frame frame;
         int e = ll_frame_next(s->decoder, &at, &left, &frame);
+        *used = n - left;
+        if (e == 0)
+            return 0;
         if (e > 0)
             e = handle(s, &frame, event);
-        else if (e == 0)
-            return 0;
-        *used = n - left;
         if (e == 1)
             return 1;
         if (e < 0 && s->error == 0)
