@@ -37,6 +37,21 @@ static short readable(int flags) {
     return (flags & MSG_OOB) != 0 ? POLLPRI : POLLIN;
 }
 
+/* What a first attempt did not settle. Out of line, so that the common way sets up nothing for it. */
+static __attribute__((noinline, cold)) ssize_t recv_on(ssize_t first, ll_socket *s, void *buffer, size_t size,
+                                                       int flags) {
+    struct socket_call call = {.name = "recv", .events = readable(flags), .flags = flags};
+    struct data_arguments arguments = {.buffer = buffer, .size = size};
+    return socket_perform_after(first, s, &call, attempt_recv, &arguments);
+}
+
+static __attribute__((noinline, cold)) ssize_t send_on(ssize_t first, ll_socket *s, const void *buffer, size_t size,
+                                                       int flags) {
+    struct socket_call call = {.name = "send", .events = POLLOUT, .flags = flags};
+    struct data_arguments arguments = {.buffer = (void *)buffer, .size = size};
+    return socket_perform_after(first, s, &call, attempt_send, &arguments);
+}
+
 ssize_t ll_socket_recv(ll_socket *s, void *buffer, size_t size, int flags) {
     int fd = socket_enter(s);
     if (fd < 0)
@@ -44,11 +59,8 @@ ssize_t ll_socket_recv(ll_socket *s, void *buffer, size_t size, int flags) {
     ssize_t r = 0;
     if (__builtin_expect(size > 0 || (flags & MSG_TRUNC) != 0, 1)) /* TCP would wait before it gives nothing */
         r = os_recv(fd, buffer, size, flags | atomic_load_explicit(&s->dontwait, memory_order_relaxed));
-    if (__builtin_expect(r <= 0, 0)) {
-        struct socket_call call = {.name = "recv", .events = readable(flags), .flags = flags};
-        struct data_arguments arguments = {.buffer = buffer, .size = size};
-        r = socket_perform_after(r, s, &call, attempt_recv, &arguments);
-    }
+    if (__builtin_expect(r <= 0, 0))
+        r = recv_on(r, s, buffer, size, flags);
     socket_leave(s);
     return r;
 }
@@ -59,11 +71,8 @@ ssize_t ll_socket_send(ll_socket *s, const void *buffer, size_t size, int flags)
         return fd;
     flags |= MSG_NOSIGNAL;
     ssize_t r = os_send(fd, buffer, size, flags | atomic_load_explicit(&s->dontwait, memory_order_relaxed));
-    if (__builtin_expect(r <= 0, 0)) {
-        struct socket_call call = {.name = "send", .events = POLLOUT, .flags = flags};
-        struct data_arguments arguments = {.buffer = (void *)buffer, .size = size};
-        r = socket_perform_after(r, s, &call, attempt_send, &arguments);
-    }
+    if (__builtin_expect(r <= 0, 0))
+        r = send_on(r, s, buffer, size, flags);
     socket_leave(s);
     return r;
 }
