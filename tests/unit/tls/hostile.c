@@ -175,6 +175,47 @@ static void client_without_certificate(void **state) {
     plain_close(&p);
 }
 
+/* A key with one identity's public half and another's private half: what a thief of a certificate can make. */
+static EVP_PKEY *stolen_key(const struct tls_identity *shown, const struct tls_identity *own) {
+    uint8_t public_half[TLS_PUBLIC_SIZE], private_half[32];
+    size_t size = sizeof private_half;
+    memcpy(public_half, tls_identity_public(shown), sizeof public_half);
+    assert_int_equal(EVP_PKEY_get_raw_private_key(identity_key(own), private_half, &size), 1);
+    OSSL_PARAM halves[] = {OSSL_PARAM_octet_string("pub", public_half, sizeof public_half),
+                           OSSL_PARAM_octet_string("priv", private_half, sizeof private_half), OSSL_PARAM_END};
+    EVP_PKEY *key = NULL;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "ED25519", NULL);
+    assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
+    assert_int_equal(EVP_PKEY_fromdata(context, &key, EVP_PKEY_KEYPAIR, halves), 1);
+    EVP_PKEY_CTX_free(context);
+    return key;
+}
+
+/* Shows the right certificate, and cannot sign for it. */
+static void impostor(void **state) {
+    (void)state;
+    struct tls_identity *thief = identity_of('t');
+    for (int role = TLS_CLIENT; role <= TLS_SERVER; role++) {
+        const struct tls_identity *shown = role == TLS_CLIENT ? keys.client_key : keys.server_key;
+        struct tls_engine *e = role == TLS_CLIENT ? new_server() : new_client();
+        struct plain p;
+        EVP_PKEY *key = stolen_key(shown, thief);
+        plain_open(&p, (enum tls_role)role, shown);
+        assert_int_equal(SSL_CTX_use_PrivateKey(p.context, key), 1);
+        plain_start(&p, role == TLS_CLIENT ? right_knock() : NULL);
+        plain_settle(&p, e, SIZE_MAX);
+        assert_true(tls_pin_equal(tls_engine_peer(e), tls_identity_pin(shown))); /* it came as far as the signature */
+        assert_int_equal(tls_engine_state(e), TLS_FAILED);
+        assert_int_equal(tls_engine_error(e), LL_ETLS);
+        assert_string_equal(tls_engine_sentence(e), "the peer's signature is wrong");
+        assert_int_equal(write_bytes(e, "secret", 6), LL_ETLS);
+        EVP_PKEY_free(key);
+        tls_engine_free(e);
+        plain_close(&p);
+    }
+    tls_identity_close(thief);
+}
+
 /* A server that wants no certificate is none of ours, but it is the one that is pinned: no harm is done. */
 static void server_that_asks_nothing(void **state) {
     (void)state;
@@ -445,6 +486,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_key),
         cmocka_unit_test(bad_peer),
+        cmocka_unit_test(impostor),
         cmocka_unit_test(server_that_asks_nothing),
         cmocka_unit_test(client_without_certificate),
         cmocka_unit_test(strangers),
