@@ -137,9 +137,52 @@ ssize_t output_read(struct output *o, int fd, uint64_t room, const char *path) {
 }
 
 struct slice output_at(const struct output *o, uint64_t offset, uint64_t n) {
-    uint64_t at = o->ring >= 0 ? offset % o->size : offset;
+    uint64_t at = o->ring >= 0 ? offset % o->size : offset - o->first;
     uint64_t piece = o->ring >= 0 && o->size - at < n ? o->size - at : n;
     return (struct slice){o->memory + at, piece};
+}
+
+static int restore_file(struct output *o, uint64_t size, const char *path) {
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    off_t held = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+    void *memory = MAP_FAILED;
+    if (held >= 0 && (uint64_t)held == size)
+        memory = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED) {
+        int e = fd < 0 || held < 0 ? -errno : -EIO;
+        if (fd >= 0)
+            close(fd);
+        return e;
+    }
+    o->memory = memory;
+    o->size = o->reserved = size;
+    o->ring = fd;
+    o->path = strdup(path);
+    return o->path != NULL ? 0 : -ENOMEM;
+}
+
+int output_restore(struct output *o, uint64_t base, uint64_t end, uint64_t dropped, uint64_t size, struct slice bytes,
+                   const char *path) {
+    o->spool.base = base;
+    o->spool.end = o->spool.acknowledged = end;
+    o->spool.dropped = dropped;
+    if (path != NULL)
+        return restore_file(o, size, path);
+    if (bytes.size == 0)
+        return 0;
+    o->memory = malloc(bytes.size);
+    if (o->memory == NULL)
+        return -ENOMEM;
+    memcpy(o->memory, bytes.data, bytes.size);
+    o->size = bytes.size;
+    o->first = base;
+    return 0;
+}
+
+void output_leave(struct output *o) {
+    free(o->path);
+    o->path = NULL;
+    output_free(o);
 }
 
 uint64_t output_digest(const struct output *o) {

@@ -23,6 +23,7 @@ struct output {
     uint8_t *memory;   /* the heap block, or the mapping once ring >= 0 */
     uint64_t size;     /* of it; 0: none */
     uint64_t reserved; /* bytes of the ring file that have their place on the disk */
+    uint64_t first;    /* offset of the byte that lies first in the heap block */
     int ring;          /* descriptor of the file, -1: none yet */
     char *path;        /* of the file, NULL: it has no name */
     XXH64_state_t digest;
@@ -36,6 +37,13 @@ void output_free(struct output *o);
  * somebody still reads. The count, 0 at its end, -EAGAIN (nothing there, or no room), -ENOSPC, -EIO. `path` is where the
  * ring would be made. */
 ssize_t output_read(struct output *o, int fd, uint64_t room, const char *path);
+
+/* An output that had ended, as it was: its bytes from `base` to `end`, given, or in the ring file at `path` of `size`
+ * bytes. 0, -ENOMEM, -errno where the file cannot be had. */
+int output_restore(struct output *o, uint64_t base, uint64_t end, uint64_t dropped, uint64_t size, struct slice bytes,
+                   const char *path);
+/* Frees it and leaves its file. */
+void output_leave(struct output *o);
 
 /* The bytes from `offset` on that lie in one piece, at most `n`; offset must be kept. */
 struct slice output_at(const struct output *o, uint64_t offset, uint64_t n);

@@ -20,7 +20,6 @@ bool run_is_terminal(const struct run *run) {
 }
 
 static void keep_argv(struct run *run, const struct run_request *request) {
-    buf_init(&run->argv, LIMIT_BUFFER);
     uint32_t count = 0;
     size_t total = 0;
     while (count < request->argc && (total += request->argv[count].size) <= 4096)
@@ -30,17 +29,12 @@ static void keep_argv(struct run *run, const struct run_request *request) {
         buf_add_str32(&run->argv, request->argv[i].data, request->argv[i].size);
 }
 
-static struct run *make(struct runs *runs, const struct peer *peer, const struct run_request *request) {
+struct run *run_blank(struct runs *runs) {
     struct run *run = calloc(1, sizeof *run);
     if (run == NULL)
         return NULL;
     *run = (struct run){
         .runs = runs,
-        .id = request->id,
-        .flags = request->flags,
-        .on_loss = request->on_loss,
-        .keep_s = request->keep_s,
-        .grace = (int64_t)request->grace_ms * 1000000,
         .pidfd = -1,
         .input_fd = -1,
         .pipe = {-1, -1},
@@ -50,15 +44,40 @@ static struct run *make(struct runs *runs, const struct peer *peer, const struct
         .cut_at = LL_NEVER,
         .expire_at = LL_NEVER,
     };
+    buf_init(&run->input, LIMIT_BUFFER);
+    buf_init(&run->argv, LIMIT_BUFFER);
+    output_init(&run->out[0], RUN_BLOCK);
+    output_init(&run->out[1], RUN_BLOCK);
+    runs->count++;
+    run->next = runs->list;
+    if (run->next != NULL)
+        run->next->previous = run;
+    runs->list = run;
+    if (ll_loop_timer(runs->host->loop, LL_NEVER, run_timer, run, &run->timer) == 0)
+        return run;
+    run->finished = true;
+    run_free(run);
+    return NULL;
+}
+
+static struct run *make(struct runs *runs, const struct peer *peer, const struct run_request *request) {
+    struct run *run = run_blank(runs);
+    if (run == NULL)
+        return NULL;
+    run->id = request->id;
+    run->flags = request->flags;
+    run->on_loss = request->on_loss;
+    run->keep_s = request->keep_s;
+    run->grace = (int64_t)request->grace_ms * 1000000;
     memcpy(run->key, peer->key, sizeof run->key);
     memcpy(run->owner, peer->label, sizeof run->owner);
     if (request->name.size < sizeof run->name)
         memcpy(run->name, request->name.data, request->name.size);
-    buf_init(&run->input, LIMIT_BUFFER);
-    output_init(&run->out[0], request->overflow);
-    output_init(&run->out[1], request->overflow);
+    run->out[0].spool.overflow = run->out[1].spool.overflow = request->overflow;
     keep_argv(run, request);
     run->audit = audit_describe(peer, request);
+    run->result.started = run_unix_ms();
+    runs->running++;
     return run;
 }
 
@@ -100,17 +119,6 @@ struct run *run_new(struct runs *runs, const struct peer *peer, const struct run
     struct run *run = make(runs, peer, request);
     if (run == NULL)
         return NULL;
-    if (ll_loop_timer(runs->host->loop, LL_NEVER, run_timer, run, &run->timer) != 0) {
-        run_free(run);
-        return NULL;
-    }
-    run->result.started = run_unix_ms();
-    runs->count++;
-    runs->running++;
-    run->next = runs->list;
-    if (run->next != NULL)
-        run->next->previous = run;
-    runs->list = run;
     int e = run_launch(run, peer, request);
     if (e == 0) {
         e = watch_parts(run);
@@ -150,8 +158,15 @@ void run_free(struct run *run) {
     ll_timer_free(run->timer);
     if (run->pidfd >= 0)
         close(run->pidfd);
-    output_free(&run->out[0]);
-    output_free(&run->out[1]);
+    for (int i = 0; i < 2; i++) {
+        if (run->stored)
+            output_leave(&run->out[i]);
+        else
+            output_free(&run->out[i]);
+    }
+    runs->count--;
+    if (!run->finished)
+        runs->running--;
     buf_free(&run->input);
     buf_free(&run->argv);
     free(run->audit);

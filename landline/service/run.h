@@ -4,6 +4,7 @@
  *   run_launch.c  from a request and a grant to a process
  *   run_watch.c   those who watch it: output to them, input from them
  *   run_end.c     time-outs, loss, killing the tree, the result
+ *   run_store.c   a finished run on disk
  *   runs.c        all of them: the ledger, finding, keeping, forgetting
  *   run_service.c the services run, shell, attach, runs, kill, result
  *
@@ -16,6 +17,7 @@
 #include "landline/proto/ledger.h"
 #include "landline/proto/run.h"
 #include "landline/service/output.h"
+#include "landline/service/results.h"
 #include "landline/service/service.h"
 #include "lib/base/buf.h"
 #include "lib/os/account.h"
@@ -60,6 +62,8 @@ struct run {
     int pidfd;
     ll_child *child;
     bool finished; /* `result` stands */
+    bool stored;   /* is in the results' log: may be forgotten here as soon as nobody watches */
+    bool lost;     /* made of the ledger's memory only */
 
     struct output out[2];
     int pipe[2]; /* our ends; -1 once at the end */
@@ -88,6 +92,8 @@ struct run {
 /* Makes a run of a request that the ledger has accepted, and starts it. A command that cannot be started is a run that has
  * finished with RUN_NOT_STARTED. NULL: no memory. */
 struct run *run_new(struct runs *runs, const struct peer *peer, const struct run_request *request);
+/* An empty one in the list of all, that nothing runs in. NULL: no memory. */
+struct run *run_blank(struct runs *runs);
 /* Frees it; nobody watches it, and it has finished or the keeper ends. */
 void run_free(struct run *run);
 /* One of its parts has ended: finishes it when all have. */
@@ -138,6 +144,14 @@ void run_signal_tree(const struct run *run, int signal);
 /* Reaps processes that were left to us by those that ended. */
 void run_reap_strays(struct runs *runs);
 
+/* --- run_store.c --- */
+
+/* Writes a finished run to the log: whether it is there. */
+bool run_store(struct run *run, struct results *results);
+/* Makes a run of its record, or of the ledger's entry of one that was lost. NULL: no memory, or a damaged record. */
+struct run *run_restore(struct runs *runs, struct slice record);
+struct run *run_lost(struct runs *runs, const struct ledger_entry *entry);
+
 /* --- runs.c --- */
 
 struct runs {
@@ -147,7 +161,7 @@ struct runs {
     int ledger_fd;
     struct run *list; /* newest first */
     size_t count, running;
-    uint64_t kept; /* bytes of finished ones */
+    struct results results;
     struct account self;
     ll_timer *sweep;
 };
@@ -167,7 +181,9 @@ struct run *runs_take(struct runs *runs, const struct peer *peer, const struct r
 struct run *runs_find(struct runs *runs, const struct peer *peer, const struct run_id *id, struct slice name);
 /* A run has finished: the ledger, the audit log, the limits. */
 void runs_finished(struct run *run);
-/* Forgets finished ones that are too old or too many. */
+/* Nobody watches a finished run any more: what is on disk needs no memory. */
+void runs_let_go(struct run *run);
+/* Forgets results that are too old or too many. */
 void runs_expire(struct runs *runs);
 /* "folder/ID.CHANNEL" */
 void runs_path(const struct run *run, int channel, char *out, size_t size);

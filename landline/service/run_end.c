@@ -246,7 +246,7 @@ void run_timer(void *arg) {
     if (run->cut_at <= now)
         cut(run);
     else if (run->expire_at <= now)
-        runs_expire(run->runs);
+        runs_let_go(run);
 }
 
 void run_child_ended(void *arg, const struct ll_child_end *end) {

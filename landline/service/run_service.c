@@ -185,6 +185,7 @@ static void open_kill(struct exchange *x, uint8_t flags, struct slice payload) {
     if (!run->finished)
         run_signal_tree(run, request.signal);
     answer(x, NULL, NULL, 0);
+    runs_let_go(run);
 }
 
 static void open_result(struct exchange *x, uint8_t flags, struct slice payload) {
@@ -205,6 +206,7 @@ static void open_result(struct exchange *x, uint8_t flags, struct slice payload)
     run_result_put(&result, &run->result);
     answer(x, NULL, buf_front(&result), buf_size(&result));
     buf_free(&result);
+    runs_let_go(run);
 }
 
 static void put_record(struct buf *list, const struct run *run) {
@@ -220,7 +222,6 @@ static void put_record(struct buf *list, const struct run *run) {
     uint16_t watchers = 0;
     for (const struct watcher *w = run->watchers; w != NULL; w = w->next)
         watchers++;
-    int64_t left = run->expire_at == LL_NEVER ? 0 : run->expire_at - ll_loop_now(run->runs->host->loop);
     const struct run_record record = {
         .id = run->id,
         .state = run->finished ? RUN_FINISHED : RUN_RUNNING,
@@ -228,7 +229,7 @@ static void put_record(struct buf *list, const struct run *run) {
         .total1 = run->out[0].spool.end,
         .total2 = run->out[1].spool.end,
         .kept = spool_kept(&run->out[0].spool) + spool_kept(&run->out[1].spool),
-        .expires = run->finished ? run_unix_ms() + (uint64_t)(left > 0 ? left / 1000000 : 0) : 0,
+        .expires = run->finished ? run->result.ended + (uint64_t)LIMIT_RESULTS_AGE * 1000 : 0,
         .watchers = watchers,
         .name = {(const uint8_t *)run->name, strlen(run->name)},
         .owner = {(const uint8_t *)run->owner, strlen(run->owner)},
@@ -241,20 +242,47 @@ static void put_record(struct buf *list, const struct run *run) {
     buf_free(&result);
 }
 
+/* The list of runs, as far as one answer has room for it. */
+struct listing {
+    struct exchange *x;
+    struct buf list;
+};
+
+static bool shows(const struct listing *l, const struct run *run) {
+    bool others = (l->x->peer->terms.verbs & VERB_OTHERS) != 0;
+    return (others || memcmp(run->key, l->x->peer->key, sizeof run->key) == 0) &&
+           buf_size(&l->list) < LIMIT_IPC_FRAME / 2;
+}
+
+/* One that is on disk only; those that are in memory too are listed from there. */
+static void list_stored(void *arg, struct slice record) {
+    struct listing *l = arg;
+    struct run_id id;
+    memcpy(id.bytes, record.data, sizeof id.bytes);
+    struct runs *runs = l->x->host->runs;
+    const struct ledger_entry *entry = ledger_find(runs->ledger, l->x->peer->key, true, &id);
+    if (entry == NULL || entry->run != NULL)
+        return;
+    struct run *run = run_restore(runs, record);
+    if (run != NULL && shows(l, run))
+        put_record(&l->list, run);
+    run_free(run);
+}
+
 static void open_runs(struct exchange *x, uint8_t flags, struct slice payload) {
+    struct listing l = {.x = x};
     (void)flags;
     if (payload.size != 0) {
         x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
         return;
     }
-    struct buf list;
-    buf_init(&list, LIMIT_IPC_FRAME - 4096);
-    for (const struct run *run = x->host->runs->list; run != NULL && buf_size(&list) < LIMIT_IPC_FRAME / 2;
-         run = run->next)
-        if ((x->peer->terms.verbs & VERB_OTHERS) != 0 || memcmp(run->key, x->peer->key, sizeof run->key) == 0)
-            put_record(&list, run);
-    answer(x, &list, NULL, 0);
-    buf_free(&list);
+    buf_init(&l.list, LIMIT_IPC_FRAME - 4096);
+    for (const struct run *run = x->host->runs->list; run != NULL; run = run->next)
+        if (shows(&l, run))
+            put_record(&l.list, run);
+    results_each(&x->host->runs->results, list_stored, &l);
+    answer(x, &l.list, NULL, 0);
+    buf_free(&l.list);
 }
 
 static void gone_answer(struct exchange *x, enum exchange_leave why) {

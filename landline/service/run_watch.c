@@ -86,7 +86,7 @@ static void tell_end_to(struct run *run, struct watcher *w) {
         if (!w->out[i].stopped && w->out[i].told < run->out[i].spool.end)
             return; /* the ring is still to be handed over */
         if (!w->out[i].ended && !w->out[i].stopped)
-            w->x->ops->ended(w->x, (uint8_t)(i + 1), run->out[i].spool.end);
+            w->x->ops->ended(w->x, (uint8_t)(i + 1), run->lost ? w->out[i].told : run->out[i].spool.end);
         w->out[i].ended = true;
     }
     struct buf result;
@@ -202,7 +202,10 @@ static int place(struct run *run, struct watcher *w, const uint64_t have[2], uin
     for (int i = 0; i < 2; i++) {
         uint64_t start;
         int e = spool_start(&run->out[i].spool, have[i], &start, &missed[i]);
-        if (e != 0)
+        if (run->lost) { /* nobody knows how much there was: nothing more comes */
+            start = have[i];
+            missed[i] = 0;
+        } else if (e != 0)
             return e;
         w->out[i].start = w->out[i].told = w->out[i].sent = w->out[i].acked = start;
     }
@@ -244,6 +247,7 @@ void run_watch(struct run *run, struct exchange *x, uint8_t state, uint64_t have
     if (w == NULL || place(run, w, have, missed) != 0) {
         free(w);
         x->ops->refused(x, w == NULL ? CODE_INTERNAL : CODE_MALFORMED, 0, "more bytes claimed than were written");
+        runs_let_go(run);
         return;
     }
     w->x = x;
@@ -281,4 +285,6 @@ void run_unwatch(struct watcher *w, enum exchange_leave why) {
         run_lost_watchers(run, why);
     if (!run->finished)
         run_touch(run);
+    else
+        runs_let_go(run);
 }

@@ -1,5 +1,6 @@
 #include "landline/service/run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -122,8 +123,26 @@ static int append(struct runs *runs, const struct buf *record) {
 static void sweep(void *arg) {
     struct runs *runs = arg;
     run_reap_strays(runs);
-    ledger_expire(runs->ledger, runs_now());
+    runs_expire(runs);
     ll_timer_set(runs->sweep, ll_loop_now(runs->host->loop) + SWEEP_MS * MS);
+}
+
+/* Ring files of runs that were lost belong to nobody. */
+static void remove_orphans(struct runs *runs) {
+    DIR *folder = opendir(runs->folder);
+    const struct dirent *entry;
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        char text[RUN_ID_TEXT + 1];
+        struct run_id id;
+        if (strlen(entry->d_name) != RUN_ID_TEXT + 2 || entry->d_name[RUN_ID_TEXT] != '.')
+            continue;
+        memcpy(text, entry->d_name, RUN_ID_TEXT);
+        text[RUN_ID_TEXT] = '\0';
+        if (run_id_parse(text, &id) == 0 && !results_has(&runs->results, &id))
+            unlinkat(dirfd(folder), entry->d_name, 0);
+    }
+    if (folder != NULL)
+        closedir(folder);
 }
 
 int runs_open(struct runs **out, struct service_host *host, struct ll_error_info *info) {
@@ -131,13 +150,17 @@ int runs_open(struct runs **out, struct service_host *host, struct ll_error_info
     *out = NULL;
     if (runs == NULL)
         return -ENOMEM;
-    *runs = (struct runs){.host = host, .ledger_fd = -1};
+    *runs = (struct runs){.host = host, .ledger_fd = -1, .results = {.fd = -1}};
     size_t n = strlen(host->folder) + sizeof "/runs";
     int e = -ENOMEM;
     if ((runs->folder = malloc(n)) != NULL) {
         snprintf(runs->folder, n, "%s/runs", host->folder);
         e = load(runs, info);
+        if (e == 0 && (e = results_open(&runs->results, runs->folder)) != 0)
+            error_at(info, e, "read", runs->folder);
     }
+    if (e == 0)
+        remove_orphans(runs);
     if (e == 0 && (e = account_find(&runs->self, NULL)) != 0)
         error_at(info, e, "find", "the server's own user");
     if (e == 0)
@@ -162,6 +185,7 @@ void runs_close(struct runs *runs) {
     }
     ll_timer_free(runs->sweep);
     ledger_free(runs->ledger);
+    results_close(&runs->results);
     account_free(&runs->self);
     if (runs->ledger_fd >= 0)
         close(runs->ledger_fd);
@@ -223,13 +247,23 @@ static struct run *start(struct runs *runs, const struct peer *peer, const struc
     return run;
 }
 
-static struct run *known(struct ledger_entry *entry, uint16_t *code, const char **text) {
+/* The run of an entry: in memory, from the log, or what is left of one that was lost. */
+static struct run *recall(struct runs *runs, struct ledger_entry *entry) {
+    struct buf record;
     if (entry->run != NULL)
         return entry->run;
-    *code = CODE_UNKNOWN_RUN;
-    *text = entry->state == LEDGER_LOST ? "the server was stopped while this run was running"
-                                        : "the result of this run is no longer kept";
-    return NULL;
+    buf_init(&record, LIMIT_BUFFER);
+    struct run *run = NULL;
+    if (results_get(&runs->results, &entry->id, &record) == 1)
+        run = run_restore(runs, (struct slice){buf_front(&record), buf_size(&record)});
+    else if (entry->state == LEDGER_LOST)
+        run = run_lost(runs, entry);
+    buf_free(&record);
+    if (run != NULL) {
+        entry->run = run;
+        run->entry = entry;
+    }
+    return run;
 }
 
 struct run *runs_take(struct runs *runs, const struct peer *peer, const struct run_request *request, uint8_t *state,
@@ -243,7 +277,9 @@ struct run *runs_take(struct runs *runs, const struct peer *peer, const struct r
         *state = RUN_STARTED;
         return run;
     case LEDGER_ATTACH:
-        run = known(entry, code, text);
+        run = recall(runs, entry);
+        *code = CODE_UNKNOWN_RUN;
+        *text = "the result of this run is no longer kept";
         break;
     case LEDGER_CONFLICT:
         *code = CODE_CONFLICT;
@@ -266,7 +302,7 @@ static bool may_touch(const struct run *run, const struct peer *peer) {
 struct run *runs_find(struct runs *runs, const struct peer *peer, const struct run_id *id, struct slice name) {
     if (name.size == 0) {
         struct ledger_entry *entry = ledger_find(runs->ledger, peer->key, (peer->terms.verbs & VERB_OTHERS) != 0, id);
-        return entry != NULL ? entry->run : NULL;
+        return entry != NULL ? recall(runs, entry) : NULL;
     }
     /* Of those with one name the newest that runs, else the newest. */
     struct run *found = NULL;
@@ -300,46 +336,64 @@ static void write_audit(const struct run *run) {
     buf_free(&line);
 }
 
+static void set_state(struct runs *runs, struct ledger_entry *entry, enum ledger_state state) {
+    struct buf record;
+    buf_init(&record, LIMIT_BUFFER);
+    if (ledger_set_state(runs->ledger, entry, state, &record) == 0)
+        append(runs, &record);
+    buf_free(&record);
+}
+
 void runs_finished(struct run *run) {
     struct runs *runs = run->runs;
     if (run->entry == NULL)
         return; /* still being made: start() calls again */
-    struct buf record;
-    buf_init(&record, LIMIT_BUFFER);
-    if (ledger_set_state(runs->ledger, run->entry, LEDGER_FINISHED, &record) == 0)
-        append(runs, &record);
-    buf_free(&record);
+    /* The result first: a ledger that says "finished" must not promise what is not there. */
+    run->stored = run_store(run, &runs->results);
+    set_state(runs, run->entry, LEDGER_FINISHED);
     write_audit(run);
     free(run->audit);
     run->audit = NULL;
-    run->expire_at = ll_loop_now(runs->host->loop) + (int64_t)LIMIT_RESULTS_AGE * 1000 * MS;
-    runs->kept += output_cost(&run->out[0]) + output_cost(&run->out[1]);
-    if (runs->kept > LIMIT_RESULTS_SIZE || runs->count - runs->running > LIMIT_RESULTS)
-        runs_expire(runs);
+    int64_t now = ll_loop_now(runs->host->loop);
+    run->expire_at = !run->stored            ? now + (int64_t)LIMIT_RESULTS_AGE * 1000 * MS
+                     : run->watchers == NULL ? now
+                                             : LL_NEVER;
 }
 
-static void forget(struct run *run) {
-    struct runs *runs = run->runs;
-    struct buf record;
-    buf_init(&record, LIMIT_BUFFER);
-    if (ledger_set_state(runs->ledger, run->entry, LEDGER_EXPIRED, &record) == 0)
-        append(runs, &record);
-    buf_free(&record);
-    run->entry->run = NULL;
-    runs->kept -= output_cost(&run->out[0]) + output_cost(&run->out[1]);
-    runs->count--;
+void runs_let_go(struct run *run) {
+    if (!run->finished || run->watchers != NULL || run->kill_at != LL_NEVER)
+        return;
+    if (!run->stored && run->expire_at > ll_loop_now(run->runs->host->loop))
+        return; /* memory is all there is of it */
+    if (run->entry != NULL) {
+        if (!run->stored)
+            set_state(run->runs, run->entry, LEDGER_EXPIRED);
+        run->entry->run = NULL;
+    }
     run_free(run);
 }
 
-void runs_expire(struct runs *runs) {
-    int64_t now = ll_loop_now(runs->host->loop);
-    struct run *run = runs->list, *next;
-    while (run != NULL && run->next != NULL)
-        run = run->next;
-    for (; run != NULL; run = next) { /* from the oldest */
-        next = run->previous;
-        bool over = runs->kept > LIMIT_RESULTS_SIZE || runs->count - runs->running > LIMIT_RESULTS;
-        if (run->finished && run->watchers == NULL && run->kill_at == LL_NEVER && (over || run->expire_at <= now))
-            forget(run);
+static void remove_files(struct runs *runs, const struct run_id *id) {
+    const struct run run = {.runs = runs, .id = *id};
+    for (int i = 0; i < 2; i++) {
+        char path[4200];
+        runs_path(&run, i, path, sizeof path);
+        unlink(path);
     }
+}
+
+static void dropped(void *arg, struct slice record) {
+    static const uint8_t anybody[LEDGER_KEY];
+    struct runs *runs = arg;
+    struct run_id id;
+    memcpy(id.bytes, record.data, sizeof id.bytes);
+    struct ledger_entry *entry = ledger_find(runs->ledger, anybody, true, &id);
+    if (entry != NULL)
+        set_state(runs, entry, LEDGER_EXPIRED);
+    remove_files(runs, &id);
+}
+
+void runs_expire(struct runs *runs) {
+    results_expire(&runs->results, run_unix_ms(), dropped, runs);
+    ledger_expire(runs->ledger, runs_now());
 }

@@ -106,18 +106,17 @@ enum {
 
     /* The server */
     LIMIT_CONNECTIONS = 16384,
-    LIMIT_STRANGERS = 1024,             /* connections that have not proved an enrolled key yet … */
-    LIMIT_STRANGERS_SOURCE = 128,       /* … and how many of them one address may have */
-    LIMIT_RUNS = 10000,                 /* running at once */
-    LIMIT_VARIABLE_NAME = 255,          /* of an environment variable */
-    LIMIT_RUN_HEAP = 64 << 10,          /* bytes of one output that stay in memory; then a ring file takes over */
-    LIMIT_RUN_RING = 64 << 20,          /* bytes of one output that are kept */
-    LIMIT_RUN_TERMINAL = 16 << 10,      /* bytes a watched terminal may be ahead of its watcher */
-    LIMIT_RUN_INPUT = 256 << 10,        /* bytes of standard input that wait for the program */
-    LIMIT_RESULTS_AGE = 24 * 3600,      /* s that a finished run is kept … */
-    LIMIT_RESULTS_SIZE = 1 << 30,       /* … within so many bytes of output */
-    LIMIT_RESULTS = 20000,              /* … and so many runs */
-    LIMIT_HORIZON = 7 * 24 * 3600,      /* s that ids are remembered */
+    LIMIT_STRANGERS = 1024,        /* connections that have not proved an enrolled key yet … */
+    LIMIT_STRANGERS_SOURCE = 128,  /* … and how many of them one address may have */
+    LIMIT_RUNS = 10000,            /* running at once */
+    LIMIT_VARIABLE_NAME = 255,     /* of an environment variable */
+    LIMIT_RUN_HEAP = 64 << 10,     /* bytes of one output that stay in memory; then a ring file takes over */
+    LIMIT_RUN_RING = 64 << 20,     /* bytes of one output that are kept */
+    LIMIT_RUN_TERMINAL = 16 << 10, /* bytes a watched terminal may be ahead of its watcher */
+    LIMIT_RUN_INPUT = 256 << 10,   /* bytes of standard input that wait for the program */
+    LIMIT_RESULTS_AGE = 24 * 3600, /* s that a finished run is kept … */
+    LIMIT_RESULTS_SIZE = 1 << 30,  /* … within so many bytes of output */
+    LIMIT_RESULT_SEGMENTS = 64,
     LIMIT_IPC_FRAME = (4 << 20) + 1024, /* between gate and keeper: an OPEN and its frame */
     LIMIT_IPC_OUTPUT = 256 << 20,       /* that wait for the other side */
     LIMIT_LISTENERS = 12,               /* with three others, what spawn hands over */
