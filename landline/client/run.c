@@ -132,6 +132,9 @@ static void opened(ll_run *run) {
     run_id_print(call_id(run->call), run->id);
     if (run->callbacks.opened != NULL)
         run->callbacks.opened(run->arg, run);
+    /* A resume tells how far the input has come: that is room too. */
+    if (!run->over && run->callbacks.input_room != NULL)
+        run->callbacks.input_room(run->arg, run);
     if (!run->detach || run->over)
         return;
     run->detached = true;
