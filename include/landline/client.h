@@ -255,7 +255,8 @@ LL_API int ll_run_detach(ll_run *run);
  *   -EINPROGRESS    it is not over
  *   LL_ELOST        not known: it may have run, and nobody could be reached any more. Attach later to learn more
  *   LL_EUNKNOWNRUN  the server does not know it, and cannot say that it never ran
- *   others          it certainly did not start: what ll_client_connect() gives, LL_ENOGRANT, LL_EUSAGE, LL_EREFUSED, … */
+ *   others          it certainly did not start: what ll_client_connect() gives (-ECONNABORTED for LL_ELOST), LL_ENOGRANT,
+ *                   LL_EUSAGE, LL_EREFUSED, … */
 LL_API int ll_run_result(const ll_run *run, struct ll_result *result, struct ll_failure *failure);
 
 /* Serves the client until the run is over or `timeout_s` has passed (negative: no limit): as ll_run_result(), or

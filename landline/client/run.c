@@ -38,6 +38,13 @@ static ll_run *run_of(struct client_job *job) {
 
 /* ---- its end ---- */
 
+/* LL_ELOST is kept for what may have run. */
+static void set_not_sent(ll_run *run, const struct ll_failure *cause) {
+    run->failure = *cause;
+    if (cause->code == LL_ELOST)
+        run->failure.code = -ECONNABORTED;
+}
+
 /* What is known when there is no result: certainly not started, or not known. */
 static void set_failure(ll_run *run, const struct ll_failure *cause) {
     const char *host = run->client->host;
@@ -47,7 +54,7 @@ static void set_failure(ll_run *run, const struct ll_failure *cause) {
     if (outcome == CALL_REFUSED && refused->code != CODE_NONE)
         failure_refused(&run->failure, host, run->what, refused);
     else if (outcome == CALL_REFUSED && cause != NULL)
-        run->failure = *cause;
+        set_not_sent(run, cause);
     else if (outcome == CALL_UNKNOWN && refused->code == CODE_UNKNOWN_RUN)
         failure_set(&run->failure, LL_EUNKNOWNRUN,
                     "%s: the server does not know the run %s (any more): it may have run, it was not started again",

@@ -84,13 +84,13 @@ def test_kill_with_a_name_a_number_and_wrong_words(box):
     assert box.run("attach", "box", run).returncode == 143
     assert box.run("kill", "box", run, "FOO").returncode == 2
     assert box.run("kill", "box", "short").returncode == 2
-    unknown = box.run("kill", "box", "a" * 26)
+    unknown = box.run("kill", "box", "b" * 25 + "a")
     assert unknown.returncode == 1 and unknown.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("verb", ["attach", "result"])
 def test_an_unknown_run_is_said_to_be_unknown(box, verb):
-    done = box.run(verb, "box", "a" * 26)
+    done = box.run(verb, "box", "b" * 25 + "a")
     assert done.returncode in (122, 125) and done.stdout == b""
     assert done.stderr.count(b"\n") == 1 and b"no such run" in done.stderr
 
@@ -201,5 +201,9 @@ def test_a_session_cut_at_a_byte(far, direction):
             # Only a link that never came up may say so, and then nothing has run.
             assert times == 0, cut
             assert done.stdout == b"" and done.stderr.count(b"\n") == 1
+            continue
+        if done.returncode == 122:
+            # A server this young cannot prove that it never saw the id (PROTOCOL 7.3): it starts nothing, and says so.
+            assert times == 0 and b"was not started again" in done.stderr, cut
             continue
         assert (done.returncode, done.stdout, done.stderr, times) == (9, b"some input\n", b"err\n", 1), (cut, done)
