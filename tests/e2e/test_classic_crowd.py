@@ -4,6 +4,7 @@ import concurrent.futures
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 
@@ -197,8 +198,15 @@ def test_output_above_the_limit_ends_the_connection(landline):
     at_rest(server, before)
 
 
+def serve_with_limit(landline, protocol, limit):
+    """Our server under a limit of descriptors, as ulimit takes it: (process, port)."""
+    process = landline.spawn(["sh", "-c", "ulimit %s; exec \"$@\"" % limit, "sh", support.LANDLINE, "classic", "serve",
+                              protocol, "--listen", "127.0.0.1:0"])
+    return process, process.listening()[1]
+
+
 def test_without_descriptors_clients_wait_and_are_served_later(landline):
-    server, port = serve(landline, "upper", preexec_fn=lambda: limit_descriptors(24))
+    server, port = serve_with_limit(landline, "upper", "-n 24")
     before = support.descriptors(server.pid)
     connections = [connect(port) for _ in range(50)]  # the system accepts them, the server cannot
     server.stderr.wait_for(b"cannot accept for now")
@@ -213,7 +221,7 @@ def test_without_descriptors_clients_wait_and_are_served_later(landline):
 @pytest.mark.parametrize("free", [0, 1, 2])  # a command needs two for its pipe and one for itself
 def test_without_descriptors_a_command_is_refused(landline, protocol, free):
     limit = 40
-    server, port = serve(landline, protocol, preexec_fn=lambda: limit_descriptors(limit))
+    server, port = serve_with_limit(landline, protocol, "-n %d" % limit)
     before = support.descriptors(server.pid)
     connections = [connect(port) for _ in range(limit - len(before) - free)]
     support.eventually(lambda: len(support.descriptors(server.pid)) == limit - free, "all to be accepted")
@@ -231,7 +239,8 @@ def test_without_descriptors_a_command_is_refused(landline, protocol, free):
 @pytest.mark.timeout(300)
 def test_number_of_commands_at_once(landline, scratch):
     limit = 1024
-    limit_soft(4096)
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, most), most))  # for this test's own end of the connections
     server, port = serve(landline, "ssh")
     before = support.descriptors(server.pid)
     os.mkfifo(scratch + "/go")
@@ -292,21 +301,11 @@ def test_clients_without_manners(landline, path, protocol):
     assert server.wait() == 0
 
 
-def limit_descriptors(count):
-    import resource
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, count))
-
-
 def test_commands_get_the_usual_limit_of_descriptors(landline):
-    server, port = serve(landline, "exec", preexec_fn=lambda: limit_soft(100))
+    server, port = serve_with_limit(landline, "exec", "-S -n 100")
     with connect(port) as connection:
         connection.sendall(b"ulimit -S -n; cat; for n in $(seq 0 99); do [ -e /proc/$$/fd/$n ] && echo $n; done")
         assert receive(connection, 10) == b"100\n0\n1\n2\n"
-
-
-def limit_soft(count):
-    import resource
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 QEMU = "qemu-system-x86_64"
 KERNEL, BUSYBOX = "linux-image-cloud-amd64", "busybox-static"
+BOOTS = 3  # a kernel may find its emulated clocks unusable on a busy host; the program had no part in that
 BEGIN, END = "@@ program begins", "@@ program ended with"
 
 INIT = """#!/bin/busybox sh
@@ -172,7 +173,7 @@ def boot(image, initramfs, timeout):
     """What came out of the serial console."""
     command = [QEMU, "-accel", "tcg", "-m", "512", "-smp", "1", "-nodefaults", "-display", "none", "-no-reboot",
                "-nic", "none", "-serial", "stdio", "-kernel", str(image), "-initrd", str(initramfs),
-               "-append", "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off"]
+               "-append", "console=ttyS0 panic=-1 quiet loglevel=3 mitigations=off no_timer_check"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           timeout=timeout)
     return done.stdout.decode(errors="replace").replace("\r", "")
@@ -190,7 +191,10 @@ def run_in_machine(program, arguments=(), modules=(), timeout=300, files=()):
     with tempfile.TemporaryDirectory(prefix="landline-vm-") as scratch:
         initramfs = Path(scratch) / "initramfs"
         build_initramfs(initramfs, busybox, with_needed(folder, modules), files, program, arguments)
-        console = boot(image, initramfs, timeout)
+        for _ in range(BOOTS):
+            console = boot(image, initramfs, timeout)
+            if BEGIN in console:
+                break
     found = re.search(f"{BEGIN}\n(.*?)^{END} (\\d+)$", console, re.DOTALL | re.MULTILINE)
     if not found:
         return 1, "the program did not end by itself; the console said:\n" + console
