@@ -19,7 +19,8 @@ void doctor_free(struct doctor *d) {
     doctor_init(d);
 }
 
-static void format_into(char *out, size_t size, const char *format, va_list arguments) {
+static void __attribute__((format(printf, 3, 0)))
+format_into(char *out, size_t size, const char *format, va_list arguments) {
     char text[1024];
     vsnprintf(text, sizeof text, format, arguments);
     escape_text(out, size, text);

@@ -579,6 +579,11 @@ def test_wrong_command_lines(landline, args, words):
     assert words in result.stderr and result.stderr.startswith(b"landline: ")
 
 
+def test_what_is_sent_has_a_limit(landline):
+    for size, status in ((65535, 1), (65536, 1), (65537, 2)):  # 1: nobody listens there
+        assert landline("trace", "--send", "x" * size, "127.0.0.1:1").returncode == status
+
+
 def test_files_that_are_none(landline, scratch):
     junk = os.path.join(scratch, "junk")
     with open(junk, "wb") as file:
