@@ -99,8 +99,13 @@ static enum verdict judge(struct sink *s, const struct tree_entry *e, const char
 
 static void keep(struct sink *s, const struct tree_entry *e, const char *name, const struct stat *there) {
     char path[4096];
-    if (e->group != 0)
-        sink_group_add(s, e->group, s->here, name, there);
+    sink_group_set(s, e->group, there);
+    if (e->size >= TREE_CHUNK && s->here->fd >= 0 && (s->options->flags & TREE_DRY_RUN) == 0) {
+        /* An attempt that ended between the file's name and the journal's removal leaves that behind. */
+        char journal[STAGE_NAME];
+        sink_journal_name(name, journal);
+        unlinkat(s->here->fd, journal, 0);
+    }
     s->summary->skipped++;
     s->summary->resumed += e->size;
     atomic_fetch_add(&s->report->resumed, e->size);
@@ -128,16 +133,12 @@ static struct sink_file *new_file(struct sink *s, const struct tree_entry *e, co
     return f;
 }
 
-/* A file is opened when its contents come, but for two: one that an earlier attempt may have begun, because only under its
- * lock can be told how much is there; and one with several names, so that the others can be linked to it. */
+/* A file is opened when its contents come, but for one that an earlier attempt may have begun: only under its lock can be
+ * told how much is there. */
 static void open_early(struct sink *s, struct sink_file *f) {
-    struct stat st;
     bool resumable = f->size >= TREE_CHUNK && f->size != TREE_SIZE_UNKNOWN && !f->dir->fresh;
-    if (s->options->stream >= 0 || (!resumable && f->group == 0))
-        return;
-    sink_begin(s, f);
-    if (f->fd >= 0 && f->group != 0 && fstat(f->fd, &st) == 0)
-        sink_group_add(s, f->group, f->dir, f->name, &st);
+    if (s->options->stream < 0 && resumable)
+        sink_begin(s, f);
 }
 
 static int want(struct sink *s, const struct tree_entry *e, const char *name) {
@@ -168,6 +169,8 @@ int sink_file(struct sink *s, const struct tree_entry *e) {
     atomic_fetch_add(&s->report->known_bytes, e->size == TREE_SIZE_UNKNOWN ? 0 : e->size);
     if (s->options->stream >= 0 && !s->here->lost)
         return want(s, e, name);
+    if (e->group != 0)
+        sink_group_add(s, e->group, s->here, name);
     enum verdict verdict = s->here->lost ? IMPOSSIBLE : judge(s, e, name, &there);
     if (verdict == KEEP)
         keep(s, e, name, &there);
@@ -201,6 +204,8 @@ int sink_whole(struct sink *s, const struct tree_entry *e) {
         sink_problem(s, s->here, name, 0, ll_strerror(LL_EDIGEST));
         return 0;
     }
+    if (e->group != 0)
+        sink_group_add(s, e->group, s->here, name);
     enum verdict verdict = s->here->lost ? IMPOSSIBLE : judge(s, e, name, &there);
     if (verdict == KEEP)
         keep(s, e, name, &there);
@@ -210,9 +215,6 @@ int sink_whole(struct sink *s, const struct tree_entry *e) {
     if (f == NULL)
         return -ENOMEM;
     sink_begin(s, f);
-    struct stat st;
-    if (f->fd >= 0 && f->group != 0 && fstat(f->fd, &st) == 0)
-        sink_group_add(s, f->group, f->dir, f->name, &st);
     if (f->fd >= 0 && e->size > 0 && write(f->fd, e->bytes.data, e->bytes.size) != (ssize_t)e->bytes.size) {
         sink_problem(s, f->dir, f->name, errno, NULL);
         f->failed = true;
@@ -230,9 +232,8 @@ int sink_whole(struct sink *s, const struct tree_entry *e) {
 
 /* Makes room for a link called `name`: false where something stands there that it must not replace, or that is the same.
  * A link of landline's own from an earlier attempt is removed. */
-static bool clear_way(struct sink *s, const char *name, const char *disk, const char *target) {
+static bool clear_way(struct sink *s, struct sink_dir *dir, const char *name, const char *disk, const char *target) {
     struct stat there;
-    struct sink_dir *dir = s->here;
     if (dir->fresh || fstatat(dir->fd, name, &there, AT_SYMLINK_NOFOLLOW) != 0) {
         if (!dir->fresh && errno == ENOENT && !dir->inside)
             unlinkat(dir->fd, disk, 0);
@@ -254,10 +255,10 @@ static bool clear_way(struct sink *s, const char *name, const char *disk, const 
 }
 
 /* A link was made under its disk name. */
-static void link_made(struct sink *s, const char *name, const char *disk) {
+static void link_made(struct sink *s, struct sink_dir *dir, const char *name, const char *disk) {
     s->summary->links++;
-    if (!s->here->inside)
-        sink_publish(s, s->here, disk, name, false, -1);
+    if (!dir->inside)
+        sink_publish(s, dir, disk, name, false, -1);
 }
 
 static bool cannot_link(const struct sink *s) {
@@ -272,7 +273,7 @@ int sink_symlink(struct sink *s, const struct tree_entry *e) {
     disk_name(s->here, name, disk);
     memcpy(target, e->target.data, e->target.size);
     target[e->target.size] = '\0';
-    if (cannot_link(s) || !clear_way(s, name, disk, target))
+    if (cannot_link(s) || !clear_way(s, s->here, name, disk, target))
         return 0;
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = e->mtime_s, .tv_nsec = e->mtime_ns}};
     if (symlinkat(target, s->here->fd, disk) != 0) {
@@ -280,34 +281,70 @@ int sink_symlink(struct sink *s, const struct tree_entry *e) {
         return 0;
     }
     utimensat(s->here->fd, disk, times, AT_SYMLINK_NOFOLLOW);
-    link_made(s, name, disk);
+    link_made(s, s->here, name, disk);
     return 0;
 }
 
-int sink_hard(struct sink *s, const struct tree_entry *e) {
-    char name[DISK_NAME], disk[DISK_NAME], first[DISK_NAME];
+static void hard_now(struct sink *s, struct sink_dir *dir, const char *name, uint64_t group) {
+    char disk[DISK_NAME], first[DISK_NAME];
     struct stat st, there;
-    if (s->options->stream >= 0)
-        return LL_EPROTOCOL;
-    name_of(e, name);
-    disk_name(s->here, name, disk);
-    if (cannot_link(s))
-        return 0;
-    int at = sink_group_find(s, e->group, first, &st);
+    disk_name(dir, name, disk);
+    int at = sink_group_find(s, group, first, &st);
     if (at < 0) {
-        sink_problem(s, s->here, name, 0, "the file that it is another name of did not arrive");
-        return 0;
+        sink_problem(s, dir, name, 0, "the file that it is another name of did not arrive");
+        return;
     }
-    bool is_there = fstatat(s->here->fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == st.st_ino &&
+    bool is_there = fstatat(dir->fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == st.st_ino &&
                     there.st_dev == st.st_dev;
     if (is_there) {
         s->summary->skipped++;
-    } else if (clear_way(s, name, disk, NULL)) {
-        if (linkat(at, first, s->here->fd, disk, 0) == 0)
-            link_made(s, name, disk);
+    } else if (clear_way(s, dir, name, disk, NULL)) {
+        if (linkat(at, first, dir->fd, disk, 0) == 0)
+            link_made(s, dir, name, disk);
         else
-            sink_problem(s, s->here, name, errno, NULL);
+            sink_problem(s, dir, name, errno, NULL);
     }
     close(at);
+}
+
+/* Until its contents are complete and proved, a file must get no other name either. */
+static int put_off(struct sink *s, struct sink_file *f, const char *name) {
+    struct sink_later *later = s->later < LIMIT_TRANSFER_GROUPS ? calloc(1, sizeof *later) : NULL;
+    if (later == NULL)
+        return s->later < LIMIT_TRANSFER_GROUPS ? -ENOMEM : LL_ELIMIT;
+    *later = (struct sink_later){.next = f->later, .dir = s->here};
+    memcpy(later->name, name, strlen(name) + 1);
+    s->here->refs++;
+    s->later++;
+    f->later = later;
+    return 0;
+}
+
+void sink_hard_later(struct sink *s, struct sink_file *f, bool complete) {
+    struct stat st;
+    if (complete && f->group != 0 && fstat(f->fd, &st) == 0)
+        sink_group_set(s, f->group, &st);
+    while (f->later != NULL) {
+        struct sink_later *later = f->later;
+        f->later = later->next;
+        if (!s->aborting)
+            hard_now(s, later->dir, later->name, f->group);
+        sink_dir_release(s, later->dir);
+        s->later--;
+        free(later);
+    }
+}
+
+int sink_hard(struct sink *s, const struct tree_entry *e) {
+    char name[DISK_NAME];
+    if (s->options->stream >= 0)
+        return LL_EPROTOCOL;
+    name_of(e, name);
+    if (cannot_link(s))
+        return 0;
+    for (struct sink_file *f = s->first; f != NULL; f = f->next)
+        if (f->group == e->group)
+            return put_off(s, f, name);
+    hard_now(s, s->here, name, e->group);
     return 0;
 }

@@ -89,6 +89,7 @@ void sink_begin(struct sink *s, struct sink_file *f) {
 }
 
 void sink_file_free(struct sink *s, struct sink_file *f) {
+    sink_hard_later(s, f, false);
     if (f->fd >= 0 && f->fd != s->options->stream)
         close(f->fd);
     if (f->journal >= 0)
@@ -221,6 +222,7 @@ void sink_complete(struct sink *s, struct sink_file *f, uint64_t digest) {
     if (s->report->receipt != NULL)
         sink_path(f->dir, f->name, path, sizeof path);
     s->summary->files++;
+    sink_hard_later(s, f, s->options->stream < 0);
     report_receipt(s->report, &(struct transfer_receipt){path, f->at, digest, f->resumed, true, false});
     if (f->dir->inside)
         sink_journal_remove(f);

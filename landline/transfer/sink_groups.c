@@ -11,6 +11,7 @@
 
 struct group {
     uint64_t number;
+    bool there; /* complete, with the inode below */
     dev_t device;
     ino_t inode;
     char *path;
@@ -21,8 +22,7 @@ struct sink_groups {
     struct group *list; /* in the order of their numbers: sources count up */
 };
 
-int sink_group_add(struct sink *s, uint64_t number, const struct sink_dir *dir, const char *name,
-                   const struct stat *st) {
+int sink_group_add(struct sink *s, uint64_t number, const struct sink_dir *dir, const char *name) {
     if (s->groups == NULL && (s->groups = calloc(1, sizeof *s->groups)) == NULL)
         return -ENOMEM;
     struct sink_groups *g = s->groups;
@@ -43,13 +43,27 @@ int sink_group_add(struct sink *s, uint64_t number, const struct sink_dir *dir, 
     char *copy = strdup(path);
     if (copy == NULL)
         return -ENOMEM;
-    g->list[g->used++] = (struct group){number, st->st_dev, st->st_ino, copy};
+    g->list[g->used++] = (struct group){.number = number, .path = copy};
     return 0;
 }
 
 static int by_number(const void *key, const void *row) {
     uint64_t a = *(const uint64_t *)key, b = ((const struct group *)row)->number;
     return a < b ? -1 : a > b;
+}
+
+static struct group *find(const struct sink *s, uint64_t number) {
+    const struct sink_groups *g = s->groups;
+    return g == NULL || g->used == 0 ? NULL : bsearch(&number, g->list, g->used, sizeof *g->list, by_number);
+}
+
+void sink_group_set(struct sink *s, uint64_t number, const struct stat *st) {
+    struct group *g = find(s, number);
+    if (g == NULL)
+        return;
+    g->there = true;
+    g->device = st->st_dev;
+    g->inode = st->st_ino;
 }
 
 /* One step down, to the final name or to the one it has while it is unfinished. */
@@ -66,11 +80,8 @@ static bool is_it(int at, const char *disk, const struct group *g, struct stat *
 }
 
 int sink_group_find(struct sink *s, uint64_t number, char disk[DISK_NAME], struct stat *st) {
-    struct sink_groups *groups = s->groups;
-    const struct group *g = NULL;
-    if (groups != NULL && groups->used > 0)
-        g = bsearch(&number, groups->list, groups->used, sizeof *g, by_number);
-    char *path = g != NULL ? strdup(g->path) : NULL;
+    const struct group *g = find(s, number);
+    char *path = g != NULL && g->there ? strdup(g->path) : NULL;
     if (path == NULL)
         return -ENOENT;
     int at = dup(s->options->dir);

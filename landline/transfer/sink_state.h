@@ -24,6 +24,13 @@ struct sink_dir {
     char name[DISK_NAME]; /* the final one */
 };
 
+/* Another name of a file whose contents still come. */
+struct sink_later {
+    struct sink_later *next;
+    struct sink_dir *dir;
+    char name[DISK_NAME];
+};
+
 /* A file whose contents come. */
 struct sink_file {
     struct sink_file *next;
@@ -35,6 +42,7 @@ struct sink_file {
     uint64_t size, group, resumed;
     uint64_t at, written, proved; /* seen; on the disk; with a digest that agreed */
     struct digest digest;
+    struct sink_later *later; /* made when it is complete */
     char name[DISK_NAME], disk[DISK_NAME];
 };
 
@@ -55,7 +63,7 @@ struct sink {
     struct sink_dir *here; /* the folder the walk is in; the base at the top */
     unsigned depth, tops;
     struct sink_file *first, **last; /* wanted, in order */
-    unsigned wanted;
+    unsigned wanted, later;
     struct sink_publish batch[LIMIT_TRANSFER_BATCH];
     unsigned batched;
     uint64_t source_failures;
@@ -77,6 +85,8 @@ int sink_file(struct sink *s, const struct tree_entry *e);
 int sink_whole(struct sink *s, const struct tree_entry *e);
 int sink_symlink(struct sink *s, const struct tree_entry *e);
 int sink_hard(struct sink *s, const struct tree_entry *e);
+/* The file is complete, or it never will be: makes its other names, or says that they are missing. */
+void sink_hard_later(struct sink *s, struct sink_file *f, bool complete);
 
 /* sink_file.c: contents of the first wanted file */
 int sink_data(struct sink *s, uint64_t offset, const void *bytes, size_t n);
@@ -104,7 +114,9 @@ void sink_journal_add(struct sink_file *f, uint64_t digest);
 void sink_journal_remove(const struct sink_file *f);
 
 /* sink_groups.c: where the first name of each file with several is */
-int sink_group_add(struct sink *s, uint64_t group, const struct sink_dir *dir, const char *name, const struct stat *st);
+int sink_group_add(struct sink *s, uint64_t group, const struct sink_dir *dir, const char *name);
+/* The first name is there, complete: others can be linked to it. */
+void sink_group_set(struct sink *s, uint64_t group, const struct stat *st);
 /* A descriptor of the folder, and in `disk` the name, of the group's first file; -ENOENT where it did not arrive. */
 int sink_group_find(struct sink *s, uint64_t group, char disk[DISK_NAME], struct stat *st);
 void sink_groups_free(struct sink *s);
