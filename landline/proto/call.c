@@ -39,6 +39,7 @@ int call_new_run(struct call **out, const char *service, const struct run_reques
     call->id = request->id;
     call->terminal = (request->flags & RUN_TTY) != 0;
     call->no_input = (request->flags & RUN_NO_STDIN) != 0;
+    call->input_floating = request->name.size > 0; /* a shell that may be there already, with input of its own */
     return hand_over(call, out);
 }
 
@@ -102,7 +103,7 @@ int call_open(struct call *call, struct session *session, uint64_t unix_ms) {
     prepare(call, unix_ms);
     struct slice service = {(const uint8_t *)call->service, strlen(call->service)};
     struct slice request = {buf_front(&call->request), buf_size(&call->request)};
-    uint8_t flags = call->attach || call->sent_before ? MESSAGE_RESUME : 0;
+    uint8_t flags = call->attach || call->sent_before || call->input_floating ? MESSAGE_RESUME : 0;
     int64_t stream = session_open(session, flags, service, request, call->terminal ? SESSION_TERMINAL : SESSION_BULK);
     if (stream < 0)
         return (int)stream;

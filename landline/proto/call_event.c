@@ -86,7 +86,7 @@ static int on_opened(struct call *call, const struct message_opened *opened) {
         return lost(call, LL_EPROTOCOL);
     int e1 = start_output(call, 0, opened->start1, response.dropped1);
     int e2 = start_output(call, 1, opened->start2, response.dropped2);
-    bool again = call->attach || call->sent_before;
+    bool again = call->attach || call->sent_before || call->input_floating;
     if (response.state == RUN_FINISHED)
         call->input_gone = true; /* and nobody may know how far it came */
     int e0 = again && !call->input_gone ? start_input(call, opened->start0) : 0;

@@ -1,0 +1,221 @@
+"""landline shell on a pseudo-terminal, as a person would use it."""
+
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import termios
+import time
+
+import pytest
+
+import relay
+import support
+from pair import pair
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def far(landline):
+    with pair(landline, through_relay=True) as both:
+        yield both
+
+
+class Terminal:
+    """A process with a terminal of its own; what it shows is collected in `shown`."""
+
+    def __init__(self, both, *words, rows=24, columns=80):
+        self.master, slave = pty.openpty()
+        self.resize(rows, columns)
+        self.before = termios.tcgetattr(slave)
+        self.slave = slave
+        self.shown = b""
+        env = both.landline.environment(both.client_home, {**both.env, "TERM": "xterm"})
+        self.process = subprocess.Popen([support.LANDLINE, *words], stdin=slave, stdout=slave, stderr=slave, env=env,
+                                        preexec_fn=self._own)
+
+    @staticmethod
+    def _own():
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def resize(self, rows, columns):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def pump(self, timeout=0.05):
+        if select.select([self.master], [], [], timeout)[0]:
+            with contextlib.suppress(OSError):
+                self.shown += os.read(self.master, 65536)
+
+    def expect(self, pattern, timeout=support.PATIENCE):
+        deadline = time.monotonic() + timeout
+        while not re.search(pattern, self.shown):
+            assert time.monotonic() < deadline, "no %r in %r" % (pattern, self.shown[-2000:])
+            self.pump()
+        match = re.search(pattern, self.shown)
+        self.shown = self.shown[match.end():]
+        return match
+
+    def wait(self, timeout=support.PATIENCE):
+        deadline = time.monotonic() + timeout
+        while self.process.poll() is None:
+            assert time.monotonic() < deadline, "still there; shown: %r" % self.shown[-2000:]
+            self.pump()
+        self.pump(0)
+        return self.process.returncode
+
+    def restored(self):
+        return termios.tcgetattr(self.slave) == self.before
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@contextlib.contextmanager
+def terminal(both, *words, **options):
+    t = Terminal(both, *words, **options)
+    try:
+        yield t
+    finally:
+        t.close()
+
+
+def at_prompt(t):
+    """The shell answers; its prompt and echo are of no interest."""
+    t.type(b"PS1=; stty -echo; printf 'rea''dy\\n'\r")
+    t.expect(rb"ready\r\n")
+
+
+def test_a_terminal_as_it_should_be(far):
+    with terminal(far, "shell", "box", rows=31, columns=97) as t:
+        at_prompt(t)
+        t.type(b"stty size; echo $TERM; tty\r")
+        t.expect(rb"31 97\r\nxterm\r\n/dev/pts/\d+")
+        t.resize(40, 100)
+        os.kill(t.process.pid, signal.SIGWINCH)
+        t.type(b"sleep 0.3; stty size\r")
+        t.expect(rb"40 100")
+        t.type("echo grüße\r".encode())
+        t.expect("grüße".encode())
+        t.type(b"sh -c 'echo go; exec sleep 1000'\r")
+        t.expect(rb"go\r\n")
+        t.type(b"\x03")
+        t.type(b"echo st=$?\r")
+        t.expect(rb"st=130")
+        t.type(b"exit 7\r")
+        assert t.wait() == 7
+        assert t.restored()
+
+
+def test_job_control(far):
+    with terminal(far, "shell", "box") as t:
+        at_prompt(t)
+        t.type(b"sh -c 'echo go; exec sleep 1000'\r")
+        t.expect(rb"go\r\n")
+        t.type(b"\x1a")
+        t.expect(rb"Stopped")
+        t.type(b"kill -KILL %1; wait\r")
+        t.expect(rb"Killed")
+        t.type(b"exit\r")
+        t.wait()
+        assert t.restored()
+
+
+def test_escapes(far):
+    with terminal(far, "shell", "box") as t:
+        at_prompt(t)
+        t.type(b"\r~?")
+        t.expect(rb"leave, and end what runs there")
+        t.type(b"~~\x15echo pid=$$\r")
+        shell = int(t.expect(rb"pid=(\d+)").group(1))
+        t.type(b"~.")
+        assert t.wait() == 129
+        assert t.restored()
+        support.eventually(lambda: not support.exists(shell), "the end of the shell")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_restores_the_terminal(far, number):
+    with terminal(far, "shell", "box") as t:
+        at_prompt(t)
+        os.kill(t.process.pid, number)
+        assert t.wait() == 128 + number
+        assert t.restored()
+
+
+def test_a_lost_link_comes_back_and_nothing_is_lost(far):
+    with terminal(far, "shell", "box") as t:
+        at_prompt(t)
+        t.type(b"for i in 1 2 3 4 5 6; do echo line $i; sleep 0.2; done; echo end=$i\r")
+        t.expect(rb"line 2\r\n")
+        far.relay.cut_all(relay.RST)
+        t.expect(rb"no link since")
+        t.expect(rb"the link is back")
+        for i in (4, 5, 6):
+            t.expect(b"line %d\r\n" % i)
+        t.expect(rb"end=6")
+        t.type(b"exit 3\r")
+        assert t.wait() == 3
+        assert t.restored()
+
+
+def test_leaving_without_a_link(far):
+    with terminal(far, "shell", "box") as t:
+        at_prompt(t)
+        far.relay.set_open(False)
+        far.relay.cut_all(relay.RST)
+        t.expect(rb"no link since")
+        t.type(b"\r~.")
+        assert t.wait() == 122
+        t.expect(rb"landline attach box [a-z2-7]{26}")
+        assert t.restored()
+
+
+def test_a_shell_with_a_name_waits(far):
+    with terminal(far, "shell", "box", "--name", "work") as t:
+        at_prompt(t)
+        t.type(b"kept=yes; echo before\r")
+        t.expect(rb"before")
+        t.type(b"\r~.")
+        t.wait()
+        assert t.restored()
+    with terminal(far, "shell", "box", "--name", "work") as t:
+        t.expect(rb"before")
+        t.type(b"echo again=$kept\r")
+        t.expect(rb"again=yes")
+        t.type(b"exit\r")
+        t.wait()
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not there")
+def test_inside_tmux(far):
+    socket = os.path.join(far.landline.scratch, "tmux")
+    env = far.landline.environment(far.client_home, {**far.env, "TERM": "xterm"})
+
+    def tmux(*words):
+        return subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", *words], env=env, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=support.PATIENCE).stdout
+
+    tmux("new-session", "-d", "-x", "90", "-y", "20", "%s shell box" % support.LANDLINE)
+    try:
+        tmux("send-keys", "PS1=; clear; stty size; echo 'do''ne'", "Enter")
+        support.eventually(lambda: b"done" in tmux("capture-pane", "-p").split(b"\n"), "the size")
+        assert b"20 90" in tmux("capture-pane", "-p")
+        tmux("send-keys", "exit", "Enter")
+        support.eventually(lambda: not tmux("list-sessions"), "the end of the session")
+    finally:
+        tmux("kill-server")
