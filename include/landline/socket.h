@@ -105,9 +105,10 @@ LL_API int ll_socket_gettimeout(const ll_socket *socket, double *seconds);
 /* 1 in blocking mode and with a time-out, 0 in non-blocking mode. */
 LL_API int ll_socket_getblocking(const ll_socket *socket);
 
-/* Asked when a signal interrupted a call, after the program's handler ran: 0 goes on, anything else stops the call. It
- * runs in the thread of the call and may take its time; it may close the socket (the call then returns LL_ECLOSED),
- * and must not free it. */
+/* Asked when a signal interrupted a call, after the program's handler ran: 0 goes on, anything else stops the call.
+ * Also asked between the parts of ll_socket_sendall, _recvall and _sendfile, since a part may have ended early for a
+ * signal. It runs in the thread of the call and may take its time; it may close the socket (the call then returns
+ * LL_ECLOSED), and must not free it. */
 typedef int ll_interrupt_hook(void *argument);
 
 /* The hook of one socket; NULL takes it away. */
@@ -188,7 +189,7 @@ LL_API int ll_socket_error(ll_socket *socket, struct ll_error_info *info);
 /* ---- Bytes ---- *
  *
  * `flags` are MSG_… of the system: MSG_PEEK, MSG_OOB, MSG_WAITALL, MSG_TRUNC, MSG_MORE, MSG_DONTWAIT, …; MSG_NOSIGNAL is
- * always set. The buffers are the caller's. Receiving: -ECONNRESET, -ECONNREFUSED (datagrams: an ICMP answer came),
+ * always set; MSG_DONTWAIT makes the one call non-blocking (-EAGAIN). The buffers are the caller's. Receiving: -ECONNRESET, -ECONNREFUSED (datagrams: an ICMP answer came),
  * -ENOTCONN, -EFAULT, -EOPNOTSUPP (flags), -EINVAL (MSG_OOB without urgent data). Sending: -EPIPE, -ECONNRESET,
  * -EMSGSIZE (larger than a datagram can be), -EDESTADDRREQ, -ENOTCONN, -EISCONN, -ENOBUFS, -ENETUNREACH, -EHOSTUNREACH,
  * -ENETDOWN, -EACCES (broadcast without SO_BROADCAST), -EPERM, -ECONNREFUSED, -EFAULT. */
@@ -320,10 +321,11 @@ struct ll_connection_options {
 
 /* A TCP connection to host and port, the quickest of all its addresses (happy eyeballs, RFC 8305): they are looked up
  * once, sorted (RFC 6724), taken from both families by turns, started one stagger apart or as soon as one fails, and
- * the first that connects wins; the others are closed. The connection is in blocking mode, the caller's. May block for
- * timeout_s. `options` and `info` may be NULL; `info` gets the last failure. Errors: those of ll_getaddrinfo and of
- * ll_socket_connect (that of the attempt that failed first, since it was the best address); LL_ETIMEOUT; -ERANGE for
- * the port. Only the thread's interrupt hook is asked. */
+ * the first that connects wins; the others are closed. At most 64 addresses are tried. The connection is in blocking
+ * mode, the caller's. May block for timeout_s. `options` and `info` may be NULL. Errors: those of ll_getaddrinfo;
+ * where every attempt failed, the code of the one that failed first, since it was the best address, and info names
+ * that address; LL_ETIMEOUT, LL_EADDRESS (none is of the source's family), -ERANGE (port), -EINVAL, -EOVERFLOW
+ * (times). Only the thread's interrupt hook is asked. */
 LL_API int ll_create_connection(const char *host, int port, const struct ll_connection_options *options,
                                 ll_socket **out, struct ll_error_info *info);
 

@@ -270,7 +270,7 @@ static void closed_in_a_crowd(void **state) {
     (void)state;
     int before = open_descriptors();
     for (int round = 0; round < 50; round++) {
-        struct crowd crowd = {NULL};
+        struct crowd crowd = {.socket = NULL};
         ll_socket *pair[2];
         pthread_t threads[3];
         unix_pair(pair, SOCK_DGRAM);
