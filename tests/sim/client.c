@@ -21,7 +21,7 @@ static void begin_run(struct world *w, struct sim_client *client) {
     request.on_loss = run->kill_on_loss ? RUN_KILL : RUN_KEEP;
     request.overflow = run->spool[0].overflow;
     call_new_run(&client->call, "run", &request);
-    client->input_total = run->wants_input ? chance_size(c, 100000) : 0;
+    client->input_total = run->wants_input ? chance_size(c, chance_percent(c, 5) ? 200000 : 20000) : 0;
 }
 
 static void begin_attach(struct world *w, struct sim_client *client) {

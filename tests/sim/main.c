@@ -51,10 +51,11 @@ static void plan_run(struct world *w, struct model_run *run) {
     run->code = (uint32_t)chance_below(c, 256);
     run->wants_input = chance_percent(c, 40);
     run->kill_on_loss = chance_percent(c, 10);
+    bool large = chance_percent(c, 5);
     enum run_overflow overflow = chance_percent(c, 20) ? RUN_DROP : RUN_BLOCK;
     for (int i = 0; i < 2; i++) {
-        run->planned[i] = chance_size(c, i == 0 ? 200000 : 20000);
-        run->spool[i] = spool_make(256 + chance_size(c, 100000), overflow);
+        run->planned[i] = chance_size(c, large ? 200000 : i == 0 ? 40000 : 10000);
+        run->spool[i] = spool_make(256 + chance_size(c, large ? 100000 : 20000), overflow);
     }
 }
 

@@ -31,7 +31,7 @@ static bool stormy(struct world *w) {
 
 static void wire_begin(struct world *w, struct wire *wire) {
     buf_init(&wire->bytes, 64 << 20);
-    wire->cut_after = stormy(w) ? chance_size(&w->chance, 300000) : UINT64_MAX;
+    wire->cut_after = stormy(w) ? chance_size(&w->chance, 100000) : UINT64_MAX;
     wire->last_at = w->now;
     wire->eof_at = NEVER;
     wire->head = wire->tail = 0;
