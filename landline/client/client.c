@@ -298,6 +298,7 @@ static void link_ended(void *arg, const struct link_end *end) {
     EACH_JOB(client, job)
     job->cut(job);
     bool past_broker = client->over_broker, was_in = client->is_in;
+    uint32_t retry_after_ms = end->retry_after_ms; /* `end` belongs to the link */
     link_free(client->link);
     client->link = NULL;
     client->link_is_open = false;
@@ -311,7 +312,7 @@ static void link_ended(void *arg, const struct link_end *end) {
         connect_now(client);
     } else {
         client->is_in = false;
-        attempt_failed(client, end->retry_after_ms, was_in ? LL_CLIENT_LOST : LL_CLIENT_RETRY);
+        attempt_failed(client, retry_after_ms, was_in ? LL_CLIENT_LOST : LL_CLIENT_RETRY);
     }
 }
 

@@ -27,7 +27,7 @@ static inline size_t buf_size(const struct buf *b) {
     return b->end - b->start;
 }
 static inline uint8_t *buf_front(const struct buf *b) {
-    return b->data + b->start;
+    return b->start == 0 ? b->data : b->data + b->start; /* data may be NULL: nothing is added to that */
 }
 
 /* Room for n more bytes at the end, not yet part of the contents; NULL on failure (and `failed` is set). Valid until
