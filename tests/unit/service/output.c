@@ -1,0 +1,158 @@
+/* landline/service/output.h: bytes in memory, then in a ring file, and back from the disk; results.h: the log. */
+#include "landline/service/output.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "landline/service/results.h"
+
+static uint8_t byte_at(uint64_t offset) {
+    return (uint8_t)((offset * 2654435761U) >> 13);
+}
+
+/* Feeds the output through a pipe up to `end`, acknowledging all but `behind` bytes. */
+static void feed(struct output *o, int pipe[2], const char *path, uint64_t end, uint64_t behind) {
+    static uint8_t piece[60000];
+    while (o->spool.end < end) {
+        size_t n = end - o->spool.end < sizeof piece ? (size_t)(end - o->spool.end) : sizeof piece;
+        for (size_t i = 0; i < n; i++)
+            piece[i] = byte_at(o->spool.end + i);
+        assert_int_equal(write(pipe[1], piece, n), n);
+        for (size_t taken = 0; taken < n;) {
+            ssize_t got = output_read(o, pipe[0], spool_room(&o->spool), path);
+            assert_true(got > 0);
+            taken += (size_t)got;
+        }
+        if (o->spool.end > behind)
+            spool_acknowledge(&o->spool, o->spool.end - behind);
+    }
+}
+
+static void check(const struct output *o) {
+    for (uint64_t at = o->spool.base; at < o->spool.end;) {
+        struct slice s = output_at(o, at, o->spool.end - at);
+        assert_true(s.size > 0);
+        for (size_t i = 0; i < s.size; i++)
+            if (s.data[i] != byte_at(at + i))
+                fail_msg("byte %llu", (unsigned long long)(at + i));
+        at += s.size;
+    }
+}
+
+static void through_the_ring(void **state) {
+    (void)state;
+    char folder[] = "/tmp/ll-output-XXXXXX", path[64];
+    int pipe[2];
+    struct output o;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/ring", folder);
+    assert_int_equal(pipe2(pipe, O_CLOEXEC | O_NONBLOCK), 0);
+    output_init(&o, RUN_BLOCK);
+    assert_int_equal(output_read(&o, pipe[0], 1000, path), -EAGAIN);
+    assert_int_equal(output_read(&o, pipe[0], 0, path), -EAGAIN);
+    feed(&o, pipe, path, LIMIT_RUN_HEAP - 1, 0);
+    assert_true(o.ring < 0);
+    feed(&o, pipe, path, LIMIT_RUN_HEAP, 0);
+    assert_true(o.ring < 0);
+    check(&o);
+    feed(&o, pipe, path, LIMIT_RUN_HEAP + 1, 0);
+    assert_true(o.ring >= 0);
+    check(&o);
+    feed(&o, pipe, path, 2ULL * LIMIT_RUN_RING + 12345, 100000);
+    assert_int_equal(o.spool.end - o.spool.base, LIMIT_RUN_RING);
+    check(&o);
+
+    struct output back;
+    output_init(&back, RUN_BLOCK);
+    const uint64_t base = o.spool.base, end = o.spool.end;
+    output_leave(&o);
+    assert_int_equal(output_restore(&back, base, end, 0, LIMIT_RUN_RING, (struct slice){0}, path), 0);
+    check(&back);
+    output_free(&back);
+    assert_int_equal(access(path, F_OK), -1);
+    close(pipe[0]);
+    close(pipe[1]);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+struct counted {
+    int records;
+    size_t bytes;
+};
+
+static void count(void *arg, struct slice record) {
+    struct counted *c = arg;
+    c->records++;
+    c->bytes += record.size;
+}
+
+static void put(struct results *r, uint8_t id, size_t size, uint64_t now) {
+    struct buf record;
+    uint8_t bytes[RUN_ID_SIZE] = {0};
+    bytes[RUN_ID_SIZE - 1] = id;
+    buf_init(&record, 1 << 20);
+    buf_add(&record, bytes, sizeof bytes);
+    memset(buf_reserve(&record, size), id, size);
+    buf_commit(&record, size);
+    assert_int_equal(results_put(r, &record, 0, now), 0);
+    buf_free(&record);
+}
+
+static void the_log(void **state) {
+    (void)state;
+    char folder[] = "/tmp/ll-results-XXXXXX", path[64];
+    const uint64_t day = 24ULL * 3600 * 1000, now = 1000 * day;
+    struct results r;
+    struct buf out;
+    struct counted c = {0};
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(results_open(&r, folder), 0);
+    for (uint8_t i = 1; i <= 3; i++)
+        put(&r, i, 100u * i, now);
+    results_close(&r);
+    /* A record that was being written when the power went. */
+    snprintf(path, sizeof path, "%s/results.1", folder);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(write(fd,
+                           "LLR1\0\0\0\x40"
+                           "abc",
+                           11),
+                     11);
+    close(fd);
+
+    assert_int_equal(results_open(&r, folder), 0);
+    put(&r, 4, 400, now + day);
+    struct run_id id = {{0}};
+    for (uint8_t i = 0; i <= 5; i++) {
+        id.bytes[RUN_ID_SIZE - 1] = i;
+        buf_init(&out, 1 << 20);
+        assert_int_equal(results_has(&r, &id), i >= 1 && i <= 4);
+        assert_int_equal(results_get(&r, &id, &out), i >= 1 && i <= 4);
+        assert_int_equal(buf_size(&out), i >= 1 && i <= 4 ? RUN_ID_SIZE + 100u * i : 0);
+        buf_free(&out);
+    }
+    results_each(&r, count, &c);
+    assert_int_equal(c.records, 4);
+    /* The files' own times are from today, far from the made-up ones: everything in the first segment is old or new by them. */
+    c = (struct counted){0};
+    results_expire(&r, UINT64_MAX / 2, count, &c);
+    assert_int_equal(c.records, 4);
+    assert_int_equal(r.index.count, 0);
+    put(&r, 9, 10, now);
+    results_close(&r);
+    snprintf(path, sizeof path, "%s/results.1", folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(through_the_ring), cmocka_unit_test(the_log)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
