@@ -134,7 +134,7 @@ int cmd_get(const struct command *self, int argc, char **argv) {
         request.flags = g->checksum ? TREE_WITH_DIGESTS : 0;
         request.compress = g->compress;
         request.rate = g->limit;
-        request.paths = (struct slice){buf_front(&paths), buf_size(&paths)};
+        request.paths = g->sink.asked = (struct slice){buf_front(&paths), buf_size(&paths)};
         status = run(g, &request, many);
     }
     buf_free(&paths);

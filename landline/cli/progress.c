@@ -18,40 +18,52 @@ static const int64_t SECOND = 1000000000, STALL = 5LL * 1000000000, SELDOM = 10L
 
 /* ---- the line ---- */
 
+/* The line while it grows. Once a part does not fit, none that follows it is shown either. */
+struct line {
+    char *out;
+    size_t size, used;
+    unsigned columns;
+    bool full;
+};
+
 /* Adds a part behind two spaces if it still fits. */
-static void add(char *out, size_t size, unsigned columns, const char *part) {
-    size_t used = strlen(out), n = strlen(part), gap = used > 0 ? 2 : 0;
-    if (used + gap + n < columns && used + gap + n < size)
-        snprintf(out + used, size - used, "%s%s", gap > 0 ? "  " : "", part);
+static void add(struct line *l, const char *part) {
+    size_t n = strlen(part) + (l->used > 0 ? 2 : 0);
+    l->full = l->full || l->used + n >= l->columns || l->used + n >= l->size;
+    if (l->full)
+        return;
+    snprintf(l->out + l->used, l->size - l->used, "%s%s", l->used > 0 ? "  " : "", part);
+    l->used += n;
 }
 
 void progress_line(char *out, size_t size, unsigned columns, const struct progress_state *s) {
+    struct line line = {.out = out, .size = size, .columns = columns};
     char a[40], b[40], part[120];
     out[0] = '\0';
     if (s->all_known && s->known > 0)
         snprintf(part, sizeof part, "%3u %%", (unsigned)(s->done >= s->known ? 100 : s->done * 100 / s->known));
     else
         snprintf(part, sizeof part, "  …");
-    add(out, size, columns, part);
+    add(&line, part);
     number_format_size(a, sizeof a, s->done);
     number_format_size(b, sizeof b, s->known);
     snprintf(part, sizeof part, "%s of %s%s", a, b, s->all_known ? "" : " so far");
-    add(out, size, columns, part);
+    add(&line, part);
     if (s->stalled_ns >= STALL) {
         snprintf(part, sizeof part, "nothing moves since %s", number_format_duration(a, sizeof a, s->stalled_ns));
     } else {
         snprintf(part, sizeof part, "%s/s", number_format_size(a, sizeof a, (uint64_t)s->rate));
     }
-    add(out, size, columns, part);
+    add(&line, part);
     if (s->all_known && s->rate >= 1 && s->known > s->done && s->stalled_ns < STALL) {
         int64_t left = (int64_t)((double)(s->known - s->done) / s->rate * 1e9);
         snprintf(part, sizeof part, "%s left", number_format_duration(a, sizeof a, left));
-        add(out, size, columns, part);
+        add(&line, part);
     }
     if (s->known_files > 1) {
         snprintf(part, sizeof part, "%llu of %llu files", (unsigned long long)s->files,
                  (unsigned long long)s->known_files);
-        add(out, size, columns, part);
+        add(&line, part);
     }
 }
 

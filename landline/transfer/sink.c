@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <zstd.h>
 
 #include "landline/error.h"
@@ -51,7 +52,7 @@ static int admit(struct sink *s, struct tree_entry *e) {
         return LL_EPROTOCOL;
     if (s->depth > 0)
         return 0;
-    if (s->options->rename != NULL && s->tops > 0)
+    if (s->options->rename != NULL ? s->tops > 0 : !sink_asked(s->options, e->name))
         return LL_EPROTOCOL;
     s->tops++;
     if (s->options->rename != NULL)
@@ -200,6 +201,8 @@ int sink_run(struct transfer_io *io, const struct sink_options *options, struct 
         .io = io, .report = report, .options = options, .summary = summary, .here = &base, .umask = os_umask()};
     s->last = &s->first;
     int e = os_boot_id(s->boot);
+    if (e == 0 && options->stream < 0 && (options->flags & TREE_DRY_RUN) == 0)
+        sink_sweep(options->dir, time(NULL));
     while (e == 0 && !s->over)
         e = next(s);
     if (e == 0)

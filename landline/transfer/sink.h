@@ -17,8 +17,9 @@ struct sink_options {
     const char *rename; /* the only top name gets this one; NULL: they keep theirs */
     uint8_t
         flags; /* TREE_WITH_DIGESTS (compare contents), TREE_NO_RESUME, TREE_DRY_RUN, TREE_FRESH (the source was told) */
-    uint8_t overwrite; /* enum tree_overwrite */
-    int stream;        /* not -1: the one file goes to this descriptor, and nothing to disk */
+    uint8_t overwrite;  /* enum tree_overwrite */
+    struct slice asked; /* get: the paths of the request (str32 each): other top names are refused. Empty: any name */
+    int stream;         /* not -1: the one file goes to this descriptor, and nothing to disk */
 };
 
 /* Takes what the source sends until it is over, and sends the summary. Blocks until then. 0, also when single files failed

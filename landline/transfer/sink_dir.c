@@ -55,7 +55,7 @@ static int make_folder(struct sink *s, const struct sink_dir *at, const char *di
         return -errno;
     int fd = open_folder(at, disk);
     /* The user's own umask or an interrupted run may have left it closed to us. */
-    if (fd == -EACCES && fchmodat(at->fd, disk, 0700, 0) == 0)
+    if (fd == -EACCES && fchmodat(at->fd, disk, 0700, AT_SYMLINK_NOFOLLOW) == 0)
         fd = open_folder(at, disk);
     return fd;
 }

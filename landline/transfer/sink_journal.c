@@ -65,7 +65,7 @@ void sink_journal_resume(struct sink *s, struct sink_file *f) {
     char name[STAGE_NAME];
     struct head is, must = head_of(s, f);
     sink_journal_name(f->name, name);
-    int journal = openat(f->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+    int journal = openat(f->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (journal < 0)
         return;
     if (read(journal, &is, sizeof is) == (ssize_t)sizeof is) {
@@ -84,9 +84,13 @@ void sink_journal_begin(struct sink *s, struct sink_file *f) {
     if (f->size < TREE_CHUNK || f->size == TREE_SIZE_UNKNOWN)
         return;
     sink_journal_name(f->name, name);
-    if (f->resumed == 0)
+    /* A new one is really new; neither may be something else that was laid there, nor hold us up. */
+    int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    if (f->resumed == 0) {
         unlinkat(f->dir->fd, name, 0);
-    f->journal = openat(f->dir->fd, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        flags |= O_CREAT | O_EXCL;
+    }
+    f->journal = openat(f->dir->fd, name, flags, 0600);
     off_t end = (off_t)(sizeof h + f->resumed / TREE_CHUNK * sizeof(uint64_t));
     if (f->journal >= 0 && (pwrite(f->journal, &h, sizeof h, 0) != (ssize_t)sizeof h ||
                             ftruncate(f->journal, end) != 0 || lseek(f->journal, end, SEEK_SET) != end)) {

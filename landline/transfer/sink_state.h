@@ -88,6 +88,13 @@ int sink_hard(struct sink *s, const struct tree_entry *e);
 /* The file is complete, or it never will be: makes its other names, or says that they are missing. */
 void sink_hard_later(struct sink *s, struct sink_file *f, bool complete);
 
+/* sink_asked.c: whether a name at the top is one that was asked for. */
+bool sink_asked(const struct sink_options *options, struct slice name);
+
+/* sink_sweep.c: removes what attempts left in the folder that, at `now` (seconds of the epoch), nobody touched for
+ * LIMIT_TRANSFER_OLD and nobody has locked. */
+void sink_sweep(int dir, int64_t now);
+
 /* sink_file.c: contents of the first wanted file */
 int sink_data(struct sink *s, uint64_t offset, const void *bytes, size_t n);
 int sink_packed(struct sink *s, struct slice payload);
