@@ -465,7 +465,8 @@ def test_without_privilege(landline):
         assert process.wait() == 0
         result = landline.run([*bare, support.LANDLINE, "trace", "--", sys.executable, "-c", COMMAND, str(server.port)])
         assert result.returncode == 7
-        assert result.stdout.count(b"TIME_WAIT") >= 6
+        # Whether the other end has closed yet is chance.
+        assert len(re.findall(rb"TIME_WAIT|FIN_WAIT_2", result.stdout)) >= 6
 
 
 @pytest.mark.parametrize("args, words", [
