@@ -70,7 +70,7 @@ struct session_event {
         struct message_welcome welcome; /* WELCOME (client) */
         struct message_enrol enrol;     /* ENROL (server): answer with session_enrolled() or session_close() */
         struct message_busy busy;       /* BUSY (client): the server closes now */
-        struct message_close close;     /* CLOSE: nothing more will come; session_next() gives LL_EOF from now on */
+        struct message_close close;     /* CLOSE: nothing more will come, no deadline either: end the connection now */
         struct message_open open;       /* OPEN (server): answer with session_opened() or session_refuse() */
         struct message_opened opened;   /* OPENED (client) */
         struct message_refused refused; /* REFUSED (client): the stream is gone */

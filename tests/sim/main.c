@@ -122,6 +122,12 @@ static void dump(const struct world *w) {
                       (unsigned long long)r->spool[k].acknowledged, (unsigned long long)r->spool[k].end,
                       (unsigned long long)r->spool[k].cap);
     }
+    for (int i = 0; i < WATCHERS && w->verbose; i++)
+        if (w->watchers[i].used)
+            sim_trace(w, "watcher on %td, stream %u: acknowledged %llu %llu",
+                      w->watchers[i].connection - w->connections, w->watchers[i].stream,
+                      (unsigned long long)w->watchers[i].acknowledged[0],
+                      (unsigned long long)w->watchers[i].acknowledged[1]);
     for (int i = 0; i < CLIENTS && w->verbose; i++)
         if (w->clients[i].used)
             sim_trace(w, "client %d: over %d session %d stream %u have %llu %llu input %llu of %llu", i,

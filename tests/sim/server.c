@@ -114,6 +114,11 @@ void server_bytes(struct world *w, struct connection *c, const uint8_t *bytes, s
         }
         if (e == 0)
             return;
+        if (event.type == MESSAGE_CLOSE) {
+            server_gone(w, c);
+            network_close(w, c, SERVER_SIDE);
+            return;
+        }
         on_event(w, c, &event);
     }
 }
