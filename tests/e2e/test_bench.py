@@ -21,7 +21,7 @@ def pingpong(build):
 def test_the_list_names_every_benchmark(landline):
     result = landline.run([RUN])
     assert result.returncode == 0, result.stderr
-    assert {"socket", "upper"} <= {line.split()[0] for line in result.stdout.decode().splitlines()}
+    assert {"exec", "files", "socket", "upper"} <= {line.split()[0] for line in result.stdout.decode().splitlines()}
 
 
 @pytest.mark.parametrize("way", ["raw", "lib"])

@@ -1,0 +1,230 @@
+"""The servers that bench/run exec and files compare with landline, each with its files in a scratch folder of its own,
+on loopback, on a port that is free; and landline's own."""
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+
+import common
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+SSHD = """ListenAddress 127.0.0.1:{port}
+HostKey {folder}/host_ed25519
+AuthorizedKeysFile {folder}/key.pub
+PidFile none
+UsePAM no
+StrictModes no
+PermitRootLogin yes
+MaxStartups 200
+MaxSessions 200
+Subsystem sftp /usr/lib/openssh/sftp-server
+"""
+SSH = """Host box
+    HostName 127.0.0.1
+    Port {port}
+    User {me}
+    IdentityFile {folder}/key
+    IdentitiesOnly yes
+    UserKnownHostsFile {folder}/known_hosts
+    StrictHostKeyChecking accept-new
+    LogLevel ERROR
+"""
+RSYNCD = """port = {port}
+address = 127.0.0.1
+use chroot = no
+reverse lookup = no
+uid = {uid}
+gid = {gid}
+[all]
+path = /
+read only = no
+"""
+NGINX = """daemon off;
+worker_processes 1;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    sendfile on;
+    client_body_temp_path {folder};
+    proxy_temp_path {folder};
+    fastcgi_temp_path {folder};
+    uwsgi_temp_path {folder};
+    scgi_temp_path {folder};
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {folder}/tls.pem;
+        ssl_certificate_key {folder}/tls.key;
+        ssl_protocols TLSv1.3;
+        ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256;
+        root /;
+    }}
+}}
+{user}
+"""
+
+
+def has(*programs):
+    return all(shutil.which(p) for p in programs)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def wait_for(condition, what, patience=20):
+    deadline = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError("%s: not within %d s" % (what, patience))
+        time.sleep(0.01)
+
+
+def answers(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def quietly(*argv, **options):
+    return subprocess.run(argv, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+class Peers(contextlib.ExitStack):
+    """Servers that live as long as the with statement, pinned to one CPU (None: not pinned)."""
+
+    def __init__(self, bench, cpu):
+        super().__init__()
+        self.bench, self.cpu = bench, cpu
+        self.folder = self.enter_context(tempfile.TemporaryDirectory(prefix="landline-bench-"))
+        self.environment = dict(os.environ, LANDLINE_HOME=self.sub("home"), XDG_RUNTIME_DIR=self.sub("runtime"),
+                                HOME=self.sub("user"))
+
+    def sub(self, name):
+        folder = os.path.join(self.folder, name)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        return folder
+
+    def file(self, name, text):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as f:
+            f.write(text)
+        return path
+
+    def start(self, argv, **options):
+        pin = (lambda: os.sched_setaffinity(0, {self.cpu})) if self.cpu is not None else None
+        process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, preexec_fn=pin, env=self.environment, text=True,
+                                   **options)
+        self.callback(self.end, process)
+        return process
+
+    @staticmethod
+    def end(process):
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+    def daemon(self, argv, port, what):
+        """A server that listens on a port given to it. Its words go to a file."""
+        log = open(os.path.join(self.folder, what + ".log"), "w")
+        with log:
+            process = self.start(argv, stdout=log, stderr=log)
+
+        def up():
+            if process.poll() is not None:
+                raise RuntimeError("%s ended: %s" % (what, open(log.name).read()))
+            return answers(port)
+        wait_for(up, what)
+        return process
+
+    def plain(self, target, *arguments):
+        """One of our limit programs, which prints its port."""
+        process = self.start([self.bench.path(target), *arguments], stdout=subprocess.PIPE)
+        return int(process.stdout.readline())
+
+    def landline(self):
+        """Serves, and lets this user in as `box`. Returns the port; self.keeper is the server's process."""
+        program = self.bench.path("landline")
+        log = open(os.path.join(self.folder, "landline.log"), "w+")
+        with log:
+            self.keeper = self.start([program, "serve", "--listen", "127.0.0.1:0"], stderr=log)
+            wait_for(lambda: "listening on" in open(log.name).read(), "landline serve")
+            port = int(re.search(r"listening on \S+:(\d+)", open(log.name).read()).group(1))
+        as_me = ["--as", ME] if os.geteuid() == 0 else []
+        invite = quietly(program, "invite", *as_me, env=self.environment).stdout
+        quietly(program, "add", "box", input=invite, env=self.environment)
+        return port
+
+    def ssh(self):
+        """OpenSSH's server; returns the port; `ssh -F self.ssh_config box` reaches it."""
+        folder, port = self.sub("ssh"), free_port()
+        for name in ("host_ed25519", "key"):
+            quietly("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(folder, name))
+        os.makedirs("/run/sshd", exist_ok=True) if os.geteuid() == 0 else None
+        config = self.file("sshd_config", SSHD.format(port=port, folder=folder))
+        self.ssh_config = self.file("ssh_config", SSH.format(port=port, folder=folder, me=ME))
+        self.sshd = self.daemon(["/usr/sbin/sshd", "-D", "-e", "-f", config], port, "sshd")
+        quietly("ssh", "-F", self.ssh_config, "box", "true", env=self.environment)
+        return port
+
+    def control_master(self):
+        """An open connection of OpenSSH; returns the options that use it."""
+        path = os.path.join(self.folder, "master")
+        self.start(["ssh", "-F", self.ssh_config, "-M", "-N", "-S", path, "box"])
+        wait_for(lambda: os.path.exists(path), "the master connection of ssh")
+        return ["-S", path]
+
+    def dropbear(self):
+        """dropbear reads the keys it admits from the home folder only: it gets one of its own in a mount namespace, which
+        needs root. Returns the command that reaches it, or None."""
+        if os.geteuid() != 0 or not has("dropbear", "dbclient", "dropbearkey", "unshare"):
+            return None
+        folder, port = self.sub("dropbear"), free_port()
+        for name in ("host", "key"):
+            quietly("dropbearkey", "-t", "ed25519", "-f", os.path.join(folder, name))
+        shown = quietly("dropbearkey", "-y", "-f", os.path.join(folder, "key"), text=True).stdout
+        dot_ssh = self.sub("dropbear/home/.ssh")
+        key = next(line for line in shown.splitlines() if line.startswith("ssh-ed25519"))
+        self.file("dropbear/home/.ssh/authorized_keys", key + "\n")
+        os.chmod(os.path.join(dot_ssh, "authorized_keys"), 0o600)
+        home = pwd.getpwuid(0).pw_dir
+        mount = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+        self.dropbear_process = self.daemon(
+            ["unshare", "-m", "sh", "-c", mount, "sh", os.path.dirname(dot_ssh), home, "dropbear", "-F", "-E", "-r",
+             os.path.join(folder, "host"), "-p", "127.0.0.1:%d" % port], port, "dropbear")
+        return ["dbclient", "-y", "-y", "-i", os.path.join(folder, "key"), "127.0.0.1/%d" % port]
+
+    def rsync(self):
+        """A daemon whose module `all` is the root folder; returns its port, or None."""
+        if not has("rsync"):
+            return None
+        port = free_port()
+        config = self.file("rsyncd.conf", RSYNCD.format(port=port, uid=os.geteuid(), gid=os.getegid()))
+        self.daemon(["rsync", "--daemon", "--no-detach", "--config=" + config], port, "rsync")
+        return port
+
+    def nginx(self):
+        """TLS 1.3 in front of the root folder; returns its port, or None."""
+        if not has("nginx", "openssl", "curl"):
+            return None
+        folder, port = self.sub("nginx"), free_port()
+        quietly("openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", "/CN=box", "-keyout",
+                folder + "/tls.key", "-out", folder + "/tls.pem")
+        user = "user %s;" % ME if os.geteuid() == 0 else ""
+        config = self.file("nginx.conf", NGINX.format(folder=folder, port=port, user=user))
+        self.daemon(["nginx", "-e", folder + "/error.log", "-c", config], port, "nginx")
+        return port
