@@ -276,6 +276,8 @@ static struct failure_place place(const ll_client *client) {
 static void link_open(void *arg) {
     ll_client *client = arg;
     client->link_is_open = true;
+    if (!client->over_broker)
+        tell(client, LL_CLIENT_PROVED, NULL);
     EACH_JOB(client, job)
     open_job(job);
 }
@@ -325,6 +327,8 @@ static int link_up(ll_client *client, ll_socket *socket, struct wire *wire) {
                                  .arg = client};
     client->state = CLIENT_LINKED;
     client->link_is_open = client->is_in = false;
+    if (!client->over_broker)
+        tell(client, LL_CLIENT_REACHED, NULL);
     struct link *link;
     int error = link_new(&link, &config, socket, wire);
     client->link = link;

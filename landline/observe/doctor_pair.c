@@ -25,8 +25,8 @@ static void advise_connect(struct finding *f, int code, const char *host, const 
         return;
     case LL_ESILENT:
         doctor_advise(f,
-                      "%s hangs up without a word: compare the clocks of both machines, and whether it is a landline "
-                      "server at all",
+                      "%s hangs up without a word: its key may be another than the pinned one, the clocks of both "
+                      "machines may be a day apart, or it is no landline server",
                       host);
         return;
     default:
@@ -102,19 +102,30 @@ static void ask_machine(struct doctor *d, struct pair *p) {
         add_line(d, line);
 }
 
+/* The handshake, in which the server proves its key, and the look that it takes at ours: the one that failed is told. */
+static void add_connect(struct doctor *d, const struct pair *p, const char *host) {
+    bool proved = p->tls_ns >= 0;
+    struct finding *f = doctor_add(d, group, "TLS and identity", proved ? DOCTOR_GOOD : DOCTOR_WRONG, "%s",
+                                   proved ? "TLS 1.3, landline/1, the pinned key" : ll_strerror(p->connect_code));
+    if (f != NULL && proved)
+        f->took_ns = p->tls_ns;
+    if (proved) {
+        f = doctor_add(d, group, "grant", p->connect_code == 0 ? DOCTOR_GOOD : DOCTOR_WRONG, "%s",
+                       p->connect_code == 0 ? "the server lets this key in" : ll_strerror(p->connect_code));
+        if (f != NULL && p->grant_ns >= 0)
+            f->took_ns = p->grant_ns;
+    }
+    if (p->connect_code != 0)
+        advise_connect(f, p->connect_code, host, &p->failure);
+}
+
 bool doctor_pair(struct doctor *d, const char *host, int64_t timeout_ns) {
     struct pair p;
     int code = pair_measure(&p, host, (double)timeout_ns / 1e9);
     if (p.open_code != 0) {
         add_step(d, "host and key", p.open_code, -1, "", &p.failure);
     } else {
-        struct finding *f =
-            doctor_add(d, group, "TLS, identity, grant", p.connect_code == 0 ? DOCTOR_GOOD : DOCTOR_WRONG, "%s",
-                       p.connect_code == 0 ? "TLS 1.3, landline/1, pinned key, let in" : ll_strerror(p.connect_code));
-        if (f != NULL)
-            f->took_ns = p.connect_ns;
-        if (p.connect_code != 0)
-            advise_connect(f, p.connect_code, host, &p.failure);
+        add_connect(d, &p, host);
     }
     if (p.ask_ns >= 0 || p.ask_code != 0)
         add_step(d, "round trip", p.ask_code, p.ask_ns, "a question and its answer", &p.failure);

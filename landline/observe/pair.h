@@ -6,11 +6,19 @@
 
 enum { PAIR_ROUNDS = 5, PAIR_ANSWER = 2048 };
 
+/* When the client got how far, CLOCK_MONOTONIC ns; 0: not. */
+struct pair_steps {
+    int64_t reached, proved, in;
+};
+
 struct pair {
     ll_client *client;
+    struct pair_steps steps;
     /* Each step: 0 or why it failed, and how long it took; -1 where it was not tried. */
     int open_code, connect_code, ask_code, true_code;
-    int64_t connect_ns; /* TCP, TLS, greeting */
+    int64_t connect_ns; /* all of it: TCP, TLS, greeting */
+    int64_t tls_ns;     /* handshake, in which the server proves its key; -1: it did not */
+    int64_t grant_ns;   /* from then until the server let us in */
     int64_t ask_ns;     /* the shortest of PAIR_ROUNDS questions that start nothing: the landline round trip */
     int64_t true_ns;    /* the shortest of PAIR_ROUNDS runs of `true`, from asking to its exit status */
     int64_t clock_ns;   /* the server's clock less ours, to within half of true_ns; INT64_MIN where it is not known */

@@ -129,7 +129,7 @@ def test_a_paired_host(landline):
     with pair.pair(landline) as both:
         found, _ = ask_box(both)
     assert found["host", both.address]["value"] == "connected"
-    for step in ("TLS, identity, grant", "round trip", "spawn"):
+    for step in ("TLS and identity", "grant", "round trip", "spawn"):
         assert found["landline", step]["state"] == "good" and found["landline", step]["seconds"] > 0
     assert found["landline", "round trip"]["seconds"] < found["landline", "spawn"]["seconds"]
     assert abs(float(found["server", "clock"]["value"].split()[0])) < 5
@@ -149,7 +149,7 @@ def test_a_server_that_is_down(landline):
     with pair.pair(landline) as both:
         both.server.stop()
         found, change = ask_box(both, status=1)
-    assert found["landline", "TLS, identity, grant"]["state"] == "wrong"
+    assert found["landline", "TLS and identity"]["state"] == "wrong"
     assert "start the server" in change
 
 
@@ -162,8 +162,8 @@ def test_a_server_with_another_key(landline):
         with open(path, "w") as file:
             file.write(text)
         found, change = ask_box(both, status=1)
-    assert found["landline", "TLS, identity, grant"]["state"] == "wrong"
-    assert change == found["landline", "TLS, identity, grant"]["advice"]
+    assert found["landline", "TLS and identity"]["state"] == "wrong"
+    assert change == found["landline", "TLS and identity"]["advice"]
     assert "key" in change or "without a word" in change
 
 
