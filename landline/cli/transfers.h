@@ -28,7 +28,7 @@ struct transfers {
 #define TRANSFERS_OPTIONS(t)                                                                                           \
     {"quiet", 'q', OPTION_FLAG, &(t)->quiet, NULL, "say nothing that is not an error", NULL},                          \
         {"json", 0, OPTION_FLAG, &(t)->json, NULL, "print an object a line: receipts, problems, the result", NULL}, {  \
-        "no-broker", 0, OPTION_FLAG, &(t)->no_broker, NULL, "a connection of its own, none that is kept", NULL         \
+        "no-broker", 0, OPTION_FLAG, &(t)->no_broker, NULL, NULL, NULL                                                 \
     }
 
 /* Runs the transfer to its end, with progress and signals; says what failed and how it ended. Returns the exit status. The

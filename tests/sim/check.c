@@ -45,11 +45,18 @@ static void check_result(struct world *w, const struct sim_client *client) {
         check_delivered(w, client, i);
 }
 
+/* Whether the client that was to feed the run will never do so: it did not live, or was told that nobody can know whether the
+ * run ever started (and a first request that had been held up on the way started it after that). */
+static bool unfed(const struct world *w, const struct model_run *run) {
+    const struct sim_client *feeder = &w->clients[run - w->runs];
+    return feeder->gave_up || feeder->outcome == CALL_UNKNOWN;
+}
+
 static void check_client(struct world *w, const struct sim_client *client) {
     const struct model_run *run = client->target;
     switch (client->outcome) {
-    case CALL_PENDING: /* a program may wait for ever for input that its client did not live to give */
-        if (client->runner || !w->clients[client->target - w->runs].gave_up || !run->running)
+    case CALL_PENDING: /* a program may wait for ever for input that nobody is left to give */
+        if (client->runner || !unfed(w, run) || !run->running)
             sim_fail(w, "client %td never came to an end", client - w->clients);
         break;
     case CALL_RESULT:
