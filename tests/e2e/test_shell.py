@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -210,7 +211,7 @@ def test_inside_tmux(far):
         return subprocess.run(["tmux", "-S", socket, "-f", "/dev/null", *words], env=env, stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, timeout=support.PATIENCE).stdout
 
-    tmux("new-session", "-d", "-x", "90", "-y", "20", "%s shell box" % support.LANDLINE)
+    tmux("new-session", "-d", "-x", "90", "-y", "20", "%s shell box" % shlex.quote(support.LANDLINE))
     try:
         tmux("send-keys", "PS1=; clear; stty size; echo 'do''ne'", "Enter")
         support.eventually(lambda: b"done" in tmux("capture-pane", "-p").split(b"\n"), "the size")
