@@ -1,20 +1,29 @@
-"""Many files and deep folders in little memory, and a source that changes while it is read."""
+"""Real data there and back, the memory it takes, a source that changes while it is read, and what a terminal shows."""
 
 import contextlib
+import fcntl
+import json
 import os
+import pty
 import re
+import shutil
+import signal
 import socket
 import struct
 import subprocess
+import termios
+import threading
 
 import pytest
 
 import support
-from test_files import digest, fill, leftovers
+from test_files import digest, fill, leftovers, picture
 from pair import pair
 from test_files_faults import block, start
 
 pytestmark = pytest.mark.timeout(500)
+
+REAL = "/usr/include"
 
 
 @pytest.fixture
@@ -46,6 +55,24 @@ def copy(source, target):
         return get.poll() is not None and put.poll() is not None
     support.eventually(over, "the end of the copy", 300)
     return (get.wait(), put.wait()), peaks
+
+
+def test_real_data_there_and_back(box):
+    scratch = box.landline.scratch
+    there, back = os.path.join(scratch, "there"), os.path.join(scratch, "back")
+    done = box.run("put", REAL, "box:%s" % there, timeout=300)
+    assert done.returncode == 0, done.stderr
+    done = box.run("get", "box:%s" % there, back, timeout=300)
+    assert done.returncode == 0, done.stderr
+    want = picture(REAL)
+    assert len(want) > 1000 and picture(back) == want
+    assert leftovers(there) == leftovers(back) == []
+    if shutil.which("rsync"):
+        out = subprocess.run(["rsync", "-anci", "--delete", "--no-owner", "--no-group", REAL + "/", back + "/"],
+                             stdout=subprocess.PIPE, check=True).stdout
+        assert out == b""
+    done = box.run("put", "--json", "-q", REAL + "/.", "box:%s" % there, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 def test_many_and_deep_in_little_memory(scratch):
@@ -88,15 +115,70 @@ def rewrite(path):
 
 
 @pytest.mark.parametrize("change", [grow, lambda path: os.truncate(path, 1000), rewrite], ids=["grown", "shrunk", "rewritten"])
-def test_a_source_that_changes_is_noticed(box, change):
+@pytest.mark.parametrize("verb", ["get", "put"])
+def test_a_source_that_changes_is_noticed(box, verb, change):
     source, target = (os.path.join(box.landline.scratch, n) for n in ("source", "target"))
     fill(source, 12000000)
     fill(target, 100)
     old = digest(target)
-    client = box.start("put", "--limit", "4M", source, "box:" + target)
+    names = ["box:" + source, target] if verb == "get" else [source, "box:" + target]
+    client = box.start(verb, "--limit", "4M", *names)
     support.eventually(lambda: leftovers(box.landline.scratch), "the beginning")
     change(source)
     assert client.wait() == 1
-    assert "source: it changed while it was read" in client.stderr.text()
+    assert ": it changed while it was read" in client.stderr.text()
     assert digest(target) == old
     assert leftovers(box.landline.scratch) == []
+
+
+class Terminal:
+    """landline with its standard error on a terminal of so many columns."""
+
+    def __init__(self, box, columns, *args):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        env = box.landline.environment(box.client_home, box.env)
+        self.process = subprocess.Popen([support.LANDLINE, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=slave, env=env, start_new_session=True)
+        os.close(slave)
+        self.seen = b""
+        self.thread = threading.Thread(target=self._collect)
+        self.thread.start()
+
+    def _collect(self):
+        with contextlib.suppress(OSError):
+            while piece := os.read(self.master, 4096):
+                self.seen += piece
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.thread.join(10)
+        os.close(self.master)
+
+
+@pytest.mark.parametrize("columns", [20, 80, 300])
+def test_interrupted_on_a_terminal(box, columns):
+    source, target = (os.path.join(box.landline.scratch, n) for n in ("source", "target"))
+    want = fill(source, 24000000)
+    terminal = Terminal(box, columns, "get", "--limit", "6M", "box:" + source, target)
+    try:
+        def proved():
+            names = [n for n in os.listdir(box.landline.scratch) if n.endswith(".journal")]
+            return names and os.path.getsize(os.path.join(box.landline.scratch, names[0])) >= 64
+        support.eventually(lambda: proved() and b"\r" in terminal.seen, "some of the file")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.process.wait(support.PATIENCE) == 130
+    finally:
+        terminal.close()
+    lines = re.findall(rb"\r([^\r\n\x1b]+)\x1b\[K", terminal.seen)
+    assert lines and all(len(line.decode()) < columns for line in lines)
+    # The line was taken away, and whatever was said after it ends a line of its own.
+    assert terminal.seen.rpartition(b"\r\x1b[K")[2].rstrip(b"\r\n").count(b"\r") == 0
+    assert terminal.seen.endswith((b"\n", b"\r\x1b[K"))
+    assert not os.path.exists(target)
+    done = box.run("get", "--json", "box:" + source, target)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 4 << 20
+    assert digest(target) == want and leftovers(box.landline.scratch) == []
