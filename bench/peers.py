@@ -1,18 +1,22 @@
 """The servers that bench/run exec and files compare with landline, each with its files in a scratch folder of its own,
 on loopback, on a port that is free; and landline's own."""
 
+import asyncio
 import contextlib
 import os
 import pwd
+import queue
 import re
 import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import common
 
+ROUND_TRIP = 0.2  # seconds, through Peers.relay()
 ME = pwd.getpwuid(os.geteuid()).pw_name
 SSHD = """ListenAddress 127.0.0.1:{port}
 HostKey {folder}/host_ed25519
@@ -164,10 +168,39 @@ class Peers(contextlib.ExitStack):
             self.keeper = self.start([program, "serve", "--listen", "127.0.0.1:0"], stderr=log)
             wait_for(lambda: "listening on" in open(log.name).read(), "landline serve")
             port = int(re.search(r"listening on \S+:(\d+)", open(log.name).read()).group(1))
-        as_me = ["--as", ME] if os.geteuid() == 0 else []
-        invite = quietly(program, "invite", *as_me, env=self.environment).stdout
-        quietly(program, "add", "box", input=invite, env=self.environment)
+        self.add("box")
         return port
+
+    def add(self, name, *options):
+        """Lets this user in under one more name."""
+        program, as_me = self.bench.path("landline"), ["--as", ME] if os.geteuid() == 0 else []
+        invite = quietly(program, "invite", *as_me, *options, env=self.environment).stdout
+        quietly(program, "add", name, input=invite, env=self.environment)
+
+    def relay(self, port):
+        """The port of a relay to `port` through which a round trip takes ROUND_TRIP."""
+        loop, ready = asyncio.new_event_loop(), queue.Queue()
+
+        async def pump(reader, writer):
+            with contextlib.suppress(OSError):
+                while data := await reader.read(65536):
+                    loop.call_later(ROUND_TRIP / 2, writer.write, data)
+            loop.call_later(ROUND_TRIP / 2, writer.close)
+
+        async def accept(reader, writer):
+            there = await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.gather(pump(reader, there[1]), pump(there[0], writer))
+
+        async def listen():
+            server = await asyncio.start_server(accept, "127.0.0.1", 0)
+            ready.put(server.sockets[0].getsockname()[1])
+
+        def serve():
+            loop.run_until_complete(listen())
+            loop.run_forever()
+        threading.Thread(target=serve, daemon=True).start()
+        self.callback(loop.call_soon_threadsafe, loop.stop)
+        return ready.get(timeout=20)
 
     def ssh(self):
         """OpenSSH's server; returns the port; `ssh -F self.ssh_config box` reaches it."""
