@@ -202,6 +202,14 @@ class Peers(contextlib.ExitStack):
         self.callback(loop.call_soon_threadsafe, loop.stop)
         return ready.get(timeout=20)
 
+    def at_home(self, *argv):
+        """The command with an empty home folder for its users, in a mount namespace: what a shell's start-up files do
+        there is no server's doing. Only root can; the command as it is otherwise."""
+        if os.geteuid() != 0 or not has("unshare"):
+            return argv
+        mount = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+        return ["unshare", "-m", "sh", "-c", mount, "sh", self.sub("user"), pwd.getpwuid(0).pw_dir, *argv]
+
     def ssh(self):
         """OpenSSH's server; returns the port; `ssh -F self.ssh_config box` reaches it."""
         folder, port = self.sub("ssh"), free_port()
@@ -210,7 +218,7 @@ class Peers(contextlib.ExitStack):
         os.makedirs("/run/sshd", exist_ok=True) if os.geteuid() == 0 else None
         config = self.file("sshd_config", SSHD.format(port=port, folder=folder))
         self.ssh_config = self.file("ssh_config", SSH.format(port=port, folder=folder, me=ME))
-        self.sshd = self.daemon(["/usr/sbin/sshd", "-D", "-e", "-f", config], port, "sshd")
+        self.sshd = self.daemon(self.at_home("/usr/sbin/sshd", "-D", "-e", "-f", config), port, "sshd")
         quietly("ssh", "-F", self.ssh_config, "box", "true", env=self.environment)
         return port
 
@@ -222,23 +230,20 @@ class Peers(contextlib.ExitStack):
         return ["-S", path]
 
     def dropbear(self):
-        """dropbear reads the keys it admits from the home folder only: it gets one of its own in a mount namespace, which
-        needs root. Returns the command that reaches it, or None."""
+        """dropbear reads the keys it admits from the home folder only, so that it needs at_home(), and that root. Returns the
+        command that reaches it, or None."""
         if os.geteuid() != 0 or not has("dropbear", "dbclient", "dropbearkey", "unshare"):
             return None
         folder, port = self.sub("dropbear"), free_port()
         for name in ("host", "key"):
             quietly("dropbearkey", "-t", "ed25519", "-f", os.path.join(folder, name))
         shown = quietly("dropbearkey", "-y", "-f", os.path.join(folder, "key"), text=True).stdout
-        dot_ssh = self.sub("dropbear/home/.ssh")
+        dot_ssh = self.sub("user/.ssh")
         key = next(line for line in shown.splitlines() if line.startswith("ssh-ed25519"))
-        self.file("dropbear/home/.ssh/authorized_keys", key + "\n")
+        self.file("user/.ssh/authorized_keys", key + "\n")
         os.chmod(os.path.join(dot_ssh, "authorized_keys"), 0o600)
-        home = pwd.getpwuid(0).pw_dir
-        mount = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
-        self.dropbear_process = self.daemon(
-            ["unshare", "-m", "sh", "-c", mount, "sh", os.path.dirname(dot_ssh), home, "dropbear", "-F", "-E", "-r",
-             os.path.join(folder, "host"), "-p", "127.0.0.1:%d" % port], port, "dropbear")
+        self.dropbear_process = self.daemon(self.at_home("dropbear", "-F", "-E", "-r", os.path.join(folder, "host"), "-p",
+                                                         "127.0.0.1:%d" % port), port, "dropbear")
         return ["dbclient", "-y", "-y", "-i", os.path.join(folder, "key"), "127.0.0.1/%d" % port]
 
     def rsync(self):
