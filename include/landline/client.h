@@ -66,7 +66,8 @@ enum ll_client_event {
     LL_CLIENT_RETRY,     /* one more attempt failed */
     LL_CLIENT_FAILED,    /* it gave up; every run ends now */
     LL_CLIENT_REACHED,   /* on the way in: there is a connection, TLS begins (not over the broker) */
-    LL_CLIENT_PROVED,    /* … and the server has proved the pinned key; now it looks at ours */
+    LL_CLIENT_ANSWERED,  /* … its half of the handshake is coming, with the key that is now compared and proved */
+    LL_CLIENT_PROVED,    /* … it was the pinned key; now the server looks at ours */
 };
 
 /* How to reach a host; all zero but `host` is a good choice. Strings are copied. */

@@ -273,6 +273,10 @@ static struct failure_place place(const ll_client *client) {
 
 /* ---- the link ---- */
 
+static void link_answered(void *arg) {
+    tell(arg, LL_CLIENT_ANSWERED, NULL);
+}
+
 static void link_open(void *arg) {
     ll_client *client = arg;
     client->link_is_open = true;
@@ -318,7 +322,8 @@ static void link_ended(void *arg, const struct link_end *end) {
     }
 }
 
-static const struct link_owner link_owner = {link_open, link_welcome, link_ended};
+static const struct link_owner link_owner = {
+    .answered = link_answered, .open = link_open, .welcome = link_welcome, .end = link_ended};
 
 static int link_up(ll_client *client, ll_socket *socket, struct wire *wire) {
     struct link_config config = {.loop = client->loop,

@@ -93,7 +93,7 @@ static void ended(void *arg, const struct link_end *end) {
     e->link = NULL;
 }
 
-static const struct link_owner owner = {opened, welcomed, ended};
+static const struct link_owner owner = {.open = opened, .welcome = welcomed, .end = ended};
 
 static void dialled(void *arg, const struct dial_end *end) {
     struct enrolment *e = arg;

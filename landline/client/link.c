@@ -27,7 +27,7 @@ struct link {
     void *arg;
     struct link_user *first_ready, **end_ready;
     size_t want; /* how much to receive at once */
-    bool was_open, was_in, busy, over;
+    bool was_answered, was_open, was_in, busy, over;
     struct link_end end;
 };
 
@@ -198,6 +198,14 @@ static void note_open(struct link *link) {
     link->owner->open(link->arg);
 }
 
+static void note_answer(struct link *link) {
+    if (link->was_answered || link->was_open)
+        return;
+    link->was_answered = true;
+    if (link->owner->answered != NULL)
+        link->owner->answered(link->arg);
+}
+
 static void end_of_transport(struct link *link, int error) {
     wire_eof(link->wire);
     int code = wire_error(link->wire);
@@ -223,6 +231,7 @@ static bool receive(struct link *link) {
             end_of_transport(link, (int)n);
         return false;
     }
+    note_answer(link);
     wire_commit(link->wire, (size_t)n);
     note_open(link);
     take_plain(link);

@@ -39,6 +39,8 @@ struct link_end {
 
 /* Called from the loop, never from inside another call on the link. */
 struct link_owner {
+    /* The first bytes of the server's handshake are here, not looked at yet. May be NULL; never called over a plain wire. */
+    void (*answered)(void *arg);
     /* The server's key is proved: requests may be opened now, and go out with the same flight. */
     void (*open)(void *arg);
     void (*welcome)(void *arg, const struct message_welcome *welcome);

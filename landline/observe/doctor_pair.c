@@ -86,7 +86,7 @@ static void ask_machine(struct doctor *d, struct pair *p) {
         "t=$(printf '\\t'); say() { [ -z \"$2\" ] || echo \"$1$t$2\"; }\n"
         "say kernel \"$(uname -sr)\"\n"
         "say 'open files' \"$(ulimit -Sn), at most $(ulimit -Hn)\"\n"
-        "say processes \"$(ulimit -u 2>/dev/null)\"\n"
+        "say processes \"at most $(sed -n 's/^Max processes *\\([^ ]*\\).*/\\1/p' /proc/self/limits 2>/dev/null)\"\n"
         "say 'congestion control' \"$(cat /proc/sys/net/ipv4/tcp_congestion_control 2>/dev/null)\"\n"
         "say load \"$(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null)\"\n"
         "for p in /proc/[0-9]*; do read -r c < $p/comm || continue; case \"$c\" in 'landline: gate')\n"
@@ -102,21 +102,24 @@ static void ask_machine(struct doctor *d, struct pair *p) {
         add_line(d, line);
 }
 
-/* The handshake, in which the server proves its key, and the look that it takes at ours: the one that failed is told. */
+/* The steps to a connection, as far as they came: the first that did not succeed is the one that failed. */
 static void add_connect(struct doctor *d, const struct pair *p, const char *host) {
-    bool proved = p->tls_ns >= 0;
-    struct finding *f = doctor_add(d, group, "TLS and identity", proved ? DOCTOR_GOOD : DOCTOR_WRONG, "%s",
-                                   proved ? "TLS 1.3, landline/1, the pinned key" : ll_strerror(p->connect_code));
-    if (f != NULL && proved)
-        f->took_ns = p->tls_ns;
-    if (proved) {
-        f = doctor_add(d, group, "grant", p->connect_code == 0 ? DOCTOR_GOOD : DOCTOR_WRONG, "%s",
-                       p->connect_code == 0 ? "the server lets this key in" : ll_strerror(p->connect_code));
-        if (f != NULL && p->grant_ns >= 0)
-            f->took_ns = p->grant_ns;
+    const struct {
+        const char *name, *good;
+        int64_t took_ns;
+    } steps[] = {{"TLS", "TLS 1.3, landline/1: the server's half of the handshake", p->tls_ns},
+                 {"identity", "the pinned key, proved", p->identity_ns},
+                 {"grant", "the server lets this key in", p->grant_ns}};
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+        if (steps[i].took_ns < 0) {
+            struct finding *f = doctor_add(d, group, steps[i].name, DOCTOR_WRONG, "%s", ll_strerror(p->connect_code));
+            advise_connect(f, p->connect_code, host, &p->failure);
+            return;
+        }
+        struct finding *f = doctor_add(d, group, steps[i].name, DOCTOR_GOOD, "%s", steps[i].good);
+        if (f != NULL)
+            f->took_ns = steps[i].took_ns;
     }
-    if (p->connect_code != 0)
-        advise_connect(f, p->connect_code, host, &p->failure);
 }
 
 bool doctor_pair(struct doctor *d, const char *host, int64_t timeout_ns) {

@@ -58,6 +58,8 @@ static void note_step(void *arg, enum ll_client_event event, const struct ll_fai
     (void)failure;
     if (event == LL_CLIENT_REACHED)
         *steps = (struct pair_steps){.reached = clock_now()};
+    else if (event == LL_CLIENT_ANSWERED)
+        steps->answered = clock_now();
     else if (event == LL_CLIENT_PROVED)
         steps->proved = clock_now();
     else if (event == LL_CLIENT_CONNECTED)
@@ -77,16 +79,23 @@ static int connect_host(struct pair *p, const char *host, double timeout_s) {
     int64_t start = clock_now();
     p->connect_code = ll_client_connect(p->client, &p->failure);
     p->connect_ns = clock_now() - start;
+    if (p->steps.answered != 0)
+        p->tls_ns = p->steps.answered - p->steps.reached;
     if (p->steps.proved != 0)
-        p->tls_ns = p->steps.proved - p->steps.reached;
+        p->identity_ns = p->steps.proved - p->steps.answered;
     if (p->steps.in != 0)
         p->grant_ns = p->steps.in - p->steps.proved;
     return p->connect_code;
 }
 
 int pair_measure(struct pair *p, const char *host, double timeout_s) {
-    *p = (struct pair){
-        .connect_ns = -1, .tls_ns = -1, .grant_ns = -1, .ask_ns = -1, .true_ns = -1, .clock_ns = INT64_MIN};
+    *p = (struct pair){.connect_ns = -1,
+                       .tls_ns = -1,
+                       .identity_ns = -1,
+                       .grant_ns = -1,
+                       .ask_ns = -1,
+                       .true_ns = -1,
+                       .clock_ns = INT64_MIN};
     int code = connect_host(p, host, timeout_s);
     for (int i = 0; i < PAIR_ROUNDS && code == 0; i++)
         code = p->ask_code = ask_once(p, timeout_s);

@@ -8,7 +8,7 @@ enum { PAIR_ROUNDS = 5, PAIR_ANSWER = 2048 };
 
 /* When the client got how far, CLOCK_MONOTONIC ns; 0: not. */
 struct pair_steps {
-    int64_t reached, proved, in;
+    int64_t reached, answered, proved, in;
 };
 
 struct pair {
@@ -16,12 +16,13 @@ struct pair {
     struct pair_steps steps;
     /* Each step: 0 or why it failed, and how long it took; -1 where it was not tried. */
     int open_code, connect_code, ask_code, true_code;
-    int64_t connect_ns; /* all of it: TCP, TLS, greeting */
-    int64_t tls_ns;     /* handshake, in which the server proves its key; -1: it did not */
-    int64_t grant_ns;   /* from then until the server let us in */
-    int64_t ask_ns;     /* the shortest of PAIR_ROUNDS questions that start nothing: the landline round trip */
-    int64_t true_ns;    /* the shortest of PAIR_ROUNDS runs of `true`, from asking to its exit status */
-    int64_t clock_ns;   /* the server's clock less ours, to within half of true_ns; INT64_MIN where it is not known */
+    int64_t connect_ns;  /* all of it: TCP, TLS, greeting */
+    int64_t tls_ns;      /* from ClientHello to the server's half of the handshake; -1: none came */
+    int64_t identity_ns; /* from then until its key was compared and proved; -1: it was not */
+    int64_t grant_ns;    /* from then until the server let us in */
+    int64_t ask_ns;      /* the shortest of PAIR_ROUNDS questions that start nothing: the landline round trip */
+    int64_t true_ns;     /* the shortest of PAIR_ROUNDS runs of `true`, from asking to its exit status */
+    int64_t clock_ns;    /* the server's clock less ours, to within half of true_ns; INT64_MIN where it is not known */
     struct ll_failure failure; /* of the last step that failed */
 };
 

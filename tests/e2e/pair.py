@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import subprocess
 
 import relay
 import support
@@ -48,6 +49,21 @@ class Pair:
     def start(self, *args, **options):
         return self.landline.start(*args, home=options.pop("home", self.client_home),
                                    env={**self.env, **options.pop("env", {})}, **options)
+
+    def put_a_machine_in_the_middle(self):
+        """From now on the host's address is that of a TLS server that answers any knock, with a key of its own."""
+        key, certificate = (os.path.join(self.landline.scratch, name) for name in ("k.pem", "c.pem"))
+        made = self.landline.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", key, "-out",
+                                  certificate, "-subj", "/CN=x", "-days", "2"])
+        assert made.returncode == 0, made.stderr
+        middle = self.landline.spawn(["openssl", "s_server", "-accept", "127.0.0.1:0", "-tls1_3", "-cert", certificate,
+                                      "-key", key, "-alpn", "landline/1"], stdin=subprocess.PIPE)
+        port = middle.stdout.wait_for(rb"ACCEPT 127\.0\.0\.1:(\d+)").group(1).decode()
+        path = os.path.join(self.client_home, "hosts")
+        with open(path) as file:
+            text = file.read()
+        with open(path, "w") as file:
+            file.write(text.replace(self.address, "127.0.0.1:" + port))
 
     def close(self):
         if self.relay:

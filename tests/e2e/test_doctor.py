@@ -129,12 +129,13 @@ def test_a_paired_host(landline):
     with pair.pair(landline) as both:
         found, _ = ask_box(both)
     assert found["host", both.address]["value"] == "connected"
-    for step in ("TLS and identity", "grant", "round trip", "spawn"):
+    for step in ("TLS", "identity", "grant", "round trip", "spawn"):
         assert found["landline", step]["state"] == "good" and found["landline", step]["seconds"] > 0
     assert found["landline", "round trip"]["seconds"] < found["landline", "spawn"]["seconds"]
     assert abs(float(found["server", "clock"]["value"].split()[0])) < 5
     assert found["server", "kernel"]["value"] == "%s %s" % (os.uname().sysname, os.uname().release)
     assert "at most" in found["server", "open files"]["value"]
+    assert re.fullmatch(r"at most (\d+|unlimited)", found["server", "processes"]["value"])
     assert found["server", "gate sandbox"]["state"] == "good"
 
 
@@ -149,7 +150,7 @@ def test_a_server_that_is_down(landline):
     with pair.pair(landline) as both:
         both.server.stop()
         found, change = ask_box(both, status=1)
-    assert found["landline", "TLS and identity"]["state"] == "wrong"
+    assert found["landline", "TLS"]["state"] == "wrong"
     assert "start the server" in change
 
 
@@ -162,9 +163,19 @@ def test_a_server_with_another_key(landline):
         with open(path, "w") as file:
             file.write(text)
         found, change = ask_box(both, status=1)
-    assert found["landline", "TLS and identity"]["state"] == "wrong"
-    assert change == found["landline", "TLS and identity"]["advice"]
+    assert found["landline", "TLS"]["state"] == "wrong"
+    assert change == found["landline", "TLS"]["advice"]
     assert "key" in change or "without a word" in change
+
+
+@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not there")
+def test_a_machine_in_the_middle(landline):
+    with pair.pair(landline) as both:
+        both.put_a_machine_in_the_middle()
+        found, change = ask_box(both, status=1)
+    assert found["landline", "TLS"]["state"] == "good" and found["landline", "identity"]["state"] == "wrong"
+    assert ("landline", "grant") not in found
+    assert "another key than the pinned one" in change and "in between" in change
 
 
 def test_a_list_of_hosts_that_is_broken(landline):

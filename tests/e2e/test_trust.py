@@ -5,7 +5,6 @@ import os
 import shutil
 import socket
 import stat
-import subprocess
 import time
 
 import pytest
@@ -162,18 +161,9 @@ def test_something_else_listens(box):
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not there")
 def test_a_server_that_answers_any_knock_with_another_key(box):
     """What a machine in the middle would do: the pin does not match, both keys are shown, nothing is sent."""
-    key, certificate = (os.path.join(box.landline.scratch, name) for name in ("k.pem", "c.pem"))
-    made = box.landline.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", key, "-out",
-                             certificate, "-subj", "/CN=x", "-days", "2"])
-    assert made.returncode == 0, made.stderr
-    middle = box.landline.spawn(["openssl", "s_server", "-accept", "127.0.0.1:0", "-tls1_3", "-cert", certificate, "-key",
-                                 key, "-alpn", "landline/1"], stdin=subprocess.PIPE)
-    port = middle.stdout.wait_for(rb"ACCEPT 127\.0\.0\.1:(\d+)").group(1).decode()
-    path = os.path.join(box.client_home, "hosts")
-    text = open(path).read()
+    text = open(os.path.join(box.client_home, "hosts")).read()
     pin = next(word for word in text.split() if word.startswith("SHA256:"))
-    with open(path, "w") as f:
-        f.write(text.replace(box.address, "127.0.0.1:" + port))
+    box.put_a_machine_in_the_middle()
     sentence = refused(box, "LL_EPIN", "another key than the pinned one", pin, "nothing was sent",
                        "landline hosts remove box", "landline add box")
     assert sentence.count("SHA256:") == 2
