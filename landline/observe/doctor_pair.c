@@ -88,6 +88,8 @@ static void ask_machine(struct doctor *d, struct pair *p) {
         "say 'open files' \"$(ulimit -Sn), at most $(ulimit -Hn)\"\n"
         "say processes \"at most $(sed -n 's/^Max processes *\\([^ ]*\\).*/\\1/p' /proc/self/limits 2>/dev/null)\"\n"
         "say 'congestion control' \"$(cat /proc/sys/net/ipv4/tcp_congestion_control 2>/dev/null)\"\n"
+        "say 'kernel TLS' \"$(grep -qsw tls /proc/sys/net/ipv4/tcp_available_ulp && echo available || echo 'not "
+        "loaded')\"\n"
         "say load \"$(cut -d' ' -f1-3 /proc/loadavg 2>/dev/null)\"\n"
         "for p in /proc/[0-9]*; do read -r c < $p/comm || continue; case \"$c\" in 'landline: gate')\n"
         "  say 'gate sandbox' \"$(grep -E '^(Seccomp|NoNewPrivs):' $p/status | tr -d '\\t' | tr '\\n' ' ')\"; break;;\n"

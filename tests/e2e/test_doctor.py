@@ -136,6 +136,7 @@ def test_a_paired_host(landline):
     assert found["server", "kernel"]["value"] == "%s %s" % (os.uname().sysname, os.uname().release)
     assert "at most" in found["server", "open files"]["value"]
     assert re.fullmatch(r"at most (\d+|unlimited)", found["server", "processes"]["value"])
+    assert found["server", "kernel TLS"]["value"] in ("available", "not loaded")
     assert found["server", "gate sandbox"]["state"] == "good"
 
 
