@@ -2,6 +2,7 @@
 
 #include "landline/cli/cli.h"
 #include "landline/client.h"
+#include "landline/client/broker.h"
 #include "lib/base/limits.h"
 
 int ask_host(const struct ask_options *options, const struct exchange_question *question,
@@ -14,6 +15,8 @@ int ask_host(const struct ask_options *options, const struct exchange_question *
     int error = ll_client_open(&how, &client, &failure);
     if (error == 0)
         error = exchange_ask(client, question, answer, &failure);
+    if (client != NULL)
+        broker_leave(client, cli_argv);
     ll_client_free(client);
     if (error != 0) {
         cli_error("%s", failure.sentence);

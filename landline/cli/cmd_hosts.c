@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "landline/cli/cli.h"
 #include "landline/cli/options.h"
+#include "landline/client/broker.h"
 #include "landline/client/failure.h"
 #include "landline/client/hosts.h"
 
@@ -13,6 +15,21 @@ static int fail(int error, const struct ll_error_info *info) {
     failure_info(&failure, NULL, error, info);
     cli_error("%s", failure.sentence);
     return EXIT_FAILED;
+}
+
+/* The process that keeps a connection to it, if there is one. */
+static void show_broker(const struct host *host) {
+    struct broker_place place;
+    int64_t since;
+    pid_t pid = broker_place_of_host(&place, host) == 0 ? broker_find(&place, &since) : 0;
+    if (pid == 0)
+        return;
+    char text[32] = "";
+    time_t seconds = since;
+    struct tm tm;
+    if (localtime_r(&seconds, &tm) != NULL)
+        strftime(text, sizeof text, "%H:%M:%S", &tm);
+    printf("\tconnected since %s by process %ld", text, (long)pid);
 }
 
 static int list(const struct operands *operands) {
@@ -25,7 +42,9 @@ static int list(const struct operands *operands) {
     for (size_t i = 0; i < hosts.count; i++) {
         char pin[TLS_PIN_TEXT];
         tls_pin_format(&hosts.list[i].pin, pin);
-        printf("%s\t%s\t%s\n", hosts.list[i].name, hosts.list[i].addresses, pin);
+        printf("%s\t%s\t%s", hosts.list[i].name, hosts.list[i].addresses, pin);
+        show_broker(&hosts.list[i]);
+        putchar('\n');
     }
     hosts_free(&hosts);
     return cli_finish(EXIT_OK);
@@ -56,6 +75,14 @@ static int rename_host(const struct operands *operands) {
 static int remove_host(const struct operands *operands) {
     struct ll_error_info info;
     const char *name = operands->values[1];
+    struct hosts hosts;
+    struct broker_place place;
+    if (hosts_load(&hosts, &info) == 0) {
+        const struct host *host = hosts_find(&hosts, name);
+        if (host != NULL && broker_place_of_host(&place, host) == 0)
+            broker_stop(&place);
+        hosts_free(&hosts);
+    }
     return changed(hosts_remove(name, &info), &info, name, name);
 }
 

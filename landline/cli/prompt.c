@@ -8,6 +8,7 @@
 
 #include "landline/cli/cli.h"
 #include "landline/cli/verdict.h"
+#include "landline/client/broker.h"
 #include "lib/base/escape.h"
 #include "lib/os/terminal.h"
 
@@ -79,6 +80,7 @@ int prompt_run(const char *host, const struct run_options *options) {
         return EXIT_LANDLINE;
     }
     int status = ask(client, host, options);
+    broker_leave(client, cli_argv);
     ll_client_free(client);
     return cli_finish(status);
 }

@@ -12,6 +12,7 @@
 #include "landline/cli/inlet.h"
 #include "landline/cli/keys.h"
 #include "landline/cli/outlet.h"
+#include "landline/client/broker.h"
 #include "lib/base/limits.h"
 #include "lib/base/number.h"
 #include "lib/os/clock.h"
@@ -350,6 +351,8 @@ void remote_free(struct remote *remote) {
     terminal_restore(&remote->mode);
     inlet_free(remote->inlet);
     ll_run_free(remote->run);
+    if (remote->client != NULL)
+        broker_leave(remote->client, cli_argv);
     ll_client_free(remote->client);
     for (int channel = 1; channel < CHANNELS; channel++)
         outlet_free(remote->ways[channel].outlet);

@@ -6,6 +6,7 @@
 
 #include "landline/cli/cli.h"
 #include "landline/client.h"
+#include "landline/client/broker.h"
 #include "lib/os/clock.h"
 
 static const int64_t TICK = 200LL * 1000000;
@@ -132,8 +133,11 @@ int transfers_run(struct transfers *t, struct client_transfer_options *options) 
     wrapped.arg = t;
     wrapped.report = &t->progress.report;
     int signo = 0, e = ll_loop_new(&t->loop);
-    struct ll_client_options how = {
-        .host = t->host, .no_broker = t->no_broker, .loop = t->loop, .event = link_event, .arg = t};
+    struct ll_client_options how = {.host = t->host,
+                                    .no_broker = t->no_broker || !t->plain, /* bulk needs no further pair of hands */
+                                    .loop = t->loop,
+                                    .event = link_event,
+                                    .arg = t};
     t->failure.sentence[0] = '\0';
     if (e == 0)
         e = ll_client_open(&how, &client, &t->failure);
@@ -146,6 +150,8 @@ int transfers_run(struct transfers *t, struct client_transfer_options *options) 
     }
     /* The engine still uses the report: it ends first. */
     client_transfer_free(transfer);
+    if (client != NULL)
+        broker_leave(client, cli_argv);
     ll_client_free(client);
     ll_loop_free(t->loop);
     return conclude(t, signo);

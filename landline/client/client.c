@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "landline/client/broker.h"
 #include "landline/client/client_state.h"
 #include "landline/client/failure.h"
 #include "landline/client/hosts.h"
@@ -79,7 +80,7 @@ static int prepare(ll_client *client, const struct ll_client_options *options, s
     int error = 0;
     if (options->host == NULL || strlen(options->host) > LIMIT_HOST_NAME)
         return failure_set(failure, -EINVAL, "a host's name is missing, or too long");
-    client->no_broker = options->no_broker;
+    client->no_broker = options->no_broker || !broker_enabled();
     error =
         options->addresses != NULL ? from_options(client, options, failure) : from_list(client, options->host, failure);
     if (error != 0)
@@ -286,12 +287,23 @@ static void link_open(void *arg) {
     open_job(job);
 }
 
+static void keep_welcome(ll_client *client, const struct message_welcome *welcome) {
+    uint8_t *agent = client->welcome_texts, *name = agent + welcome->agent.size; /* each behind a length of one byte */
+    memcpy(agent, welcome->agent.data, welcome->agent.size);
+    memcpy(name, welcome->name.data, welcome->name.size);
+    client->welcome = *welcome;
+    client->welcome.agent.data = agent;
+    client->welcome.name.data = name;
+    client->welcomed_at_ms = client_unix_ms();
+    client->verbs = welcome->verbs;
+}
+
 static void link_welcome(void *arg, const struct message_welcome *welcome) {
     ll_client *client = arg;
     client->is_in = client->was_in = true;
     client->attempts = 0;
     client->give_up_at = 0;
-    client->verbs = welcome->verbs;
+    keep_welcome(client, welcome);
     escape_bytes(client->server_name, sizeof client->server_name, welcome->name.data, welcome->name.size);
     escape_bytes(client->server_agent, sizeof client->server_agent, welcome->agent.data, welcome->agent.size);
     tell(client, LL_CLIENT_CONNECTED, NULL);
@@ -315,6 +327,8 @@ static void link_ended(void *arg, const struct link_end *end) {
         /* Whatever its trouble was, the host is asked directly before anything is called lost. */
         client->broken_broker = true;
         client->is_in = false;
+        if (was_in)
+            tell(client, LL_CLIENT_LOST, &client->failure);
         connect_now(client);
     } else {
         client->is_in = false;
@@ -326,8 +340,9 @@ static const struct link_owner link_owner = {
     .answered = link_answered, .open = link_open, .welcome = link_welcome, .end = link_ended};
 
 static int link_up(ll_client *client, ll_socket *socket, struct wire *wire) {
+    int64_t greeting = client->over_broker ? LIMIT_BROKER_GREETING_MS * INT64_C(1000000) : client->connect_timeout;
     struct link_config config = {.loop = client->loop,
-                                 .greeting_deadline = clock_after(clock_now(), client->connect_timeout),
+                                 .greeting_deadline = clock_after(clock_now(), greeting),
                                  .owner = &link_owner,
                                  .arg = client};
     client->state = CLIENT_LINKED;
@@ -405,9 +420,29 @@ static void connect_directly(ll_client *client) {
     }
 }
 
+/* Whether there is a broker that can be asked, and is now. */
+static bool connect_to_broker(ll_client *client) {
+    struct broker_place place;
+    ll_socket *socket;
+    struct wire *wire = NULL;
+    if (client->no_broker || client->broken_broker ||
+        broker_place(&place, &client->pin, client->addresses, client->key_path) != 0 ||
+        broker_connect(&place, &socket) != 0)
+        return false;
+    client->over_broker = true;
+    int error = wire_new_plain(&wire);
+    if (error == 0)
+        error = link_up(client, socket, wire); /* takes both, in any case */
+    else
+        ll_socket_free(socket);
+    return error == 0;
+}
+
 static void connect_again(void *arg) {
     ll_client *client = arg;
-    if (client->state == CLIENT_WAITING || client->state == CLIENT_IDLE)
+    if (client->state != CLIENT_WAITING && client->state != CLIENT_IDLE)
+        return;
+    if (!connect_to_broker(client))
         connect_directly(client);
 }
 

@@ -56,7 +56,10 @@ struct ll_client {
     struct client_job *walk;   /* the next one of a walk over the list; moves on when that one is removed */
     struct ll_failure failure; /* of the last attempt */
 
-    uint32_t verbs; /* of WELCOME */
+    struct message_welcome welcome; /* the last one; its texts are in welcome_texts */
+    uint8_t welcome_texts[2 * 255];
+    uint64_t welcomed_at_ms; /* our time of day then */
+    uint32_t verbs;
     char server_name[64], server_agent[64];
 };
 

@@ -7,6 +7,7 @@
 
 #include "lib/base/escape.h"
 #include "lib/os/clock.h"
+#include "lib/os/socket.h"
 
 enum {
     LINK_AHEAD = 128 << 10, /* ciphertext ahead of the transport */
@@ -27,7 +28,7 @@ struct link {
     void *arg;
     struct link_user *first_ready, **end_ready;
     size_t want; /* how much to receive at once */
-    bool was_answered, was_open, was_in, busy, over;
+    bool is_local, was_answered, was_open, was_in, busy, over;
     struct link_end end;
 };
 
@@ -44,6 +45,9 @@ static void fail(struct link *link, int code) {
     link->over = true;
     struct link_end *end = &link->end;
     end->code = code;
+    /* A broker that is frozen has not read what we said. */
+    if (link->is_local && !link->was_in && os_unread(ll_socket_fileno(link->socket)) > 0)
+        session_not_taken(link->session);
     end->was_open = link->was_open;
     end->was_in = link->was_in;
     const char *text = session_close_text(link->session);
@@ -287,6 +291,7 @@ int link_new(struct link **out, const struct link_config *config, ll_socket *soc
                           .socket = socket,
                           .wire = wire,
                           .owner = config->owner,
+                          .is_local = wire_is_open(wire), /* only a plain wire is, from the start */
                           .arg = config->arg,
                           .want = TLS_READ};
     link->end_ready = &link->first_ready;
@@ -364,10 +369,12 @@ void link_forget(struct link *link, struct link_user *user) {
         link->end_ready = at;
 }
 
-int link_release(struct link *link, ll_socket **socket, struct tls_engine **tls) {
+int link_release(struct link *link, ll_socket **socket, struct tls_engine **tls, uint32_t *last_stream) {
     flush(link);
-    if (link->over || !link->was_in || pending(link) > 0 || session_streams(link->session) > 0)
+    if (link->over || !link->was_in || pending(link) > 0 || session_streams(link->session) > 0 ||
+        !session_is_between_frames(link->session))
         return -EBUSY;
+    *last_stream = session_last_stream(link->session);
     ll_watch_free(link->watch);
     link->watch = NULL;
     *socket = link->socket;

@@ -71,7 +71,8 @@ void link_ready(struct link *link, struct link_user *user); /* `user` NULL: only
 void link_forget(struct link *link, struct link_user *user);
 
 /* Where nothing is under way on it: hands the connection over, and frees the link. The socket and the TLS engine (NULL
- * over a plain wire) are the caller's. -EBUSY: something is under way. */
-int link_release(struct link *link, ll_socket **socket, struct tls_engine **tls);
+ * over a plain wire) are the caller's, and what has to be known to go on: the highest stream that was used. -EBUSY: something
+ * is under way. */
+int link_release(struct link *link, ll_socket **socket, struct tls_engine **tls, uint32_t *last_stream);
 
 #endif

@@ -116,6 +116,19 @@ bool session_untouched(const struct session *s) {
     return !s->out_touched || s->turned_away;
 }
 
+void session_not_taken(struct session *s) {
+    if (!s->welcomed)
+        s->out_touched = false;
+}
+
+uint32_t session_last_stream(const struct session *s) {
+    return s->highest;
+}
+
+bool session_is_between_frames(const struct session *s) {
+    return ll_frame_end(s->decoder) == 0;
+}
+
 int64_t session_rtt(const struct session *s) {
     return s->rtt;
 }

@@ -176,8 +176,13 @@ bool session_close_by_peer(const struct session *s);
 /* Whether what was put into the output certainly had no effect at the peer: nothing of it was handed to the transport, or CLOSE or
  * BUSY came in the place of WELCOME. */
 bool session_untouched(const struct session *s);
+/* The transport proves that the peer took nothing of the output: it had no effect. Only before WELCOME. */
+void session_not_taken(struct session *s);
 
 uint32_t session_streams(const struct session *s);     /* open now */
+uint32_t session_last_stream(const struct session *s); /* the highest number opened, 0 for none */
+/* Whether the bytes taken so far end with a frame. */
+bool session_is_between_frames(const struct session *s);
 uint32_t session_max_streams(const struct session *s); /* what WELCOME said or says */
 /* Something of the caller's for a stream, NULL at first, handed back in every event of it. */
 void session_set_tag(struct session *s, uint32_t stream, void *tag);

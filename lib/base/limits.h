@@ -37,6 +37,14 @@ enum {
     LIMIT_HOST_NAME = 64,
     LIMIT_HOST_ADDRESSES = 1 << 10,
 
+    /* the broker */
+    LIMIT_BROKER_IDLE_MS = 60 * 1000, /* without a stream; then it ends */
+    LIMIT_BROKER_GREETING_MS = 1000,  /* for its WELCOME; then the call connects by itself */
+    LIMIT_BROKER_CLIENTS = 4096,      /* at once, as far as descriptors go */
+    LIMIT_BROKER_BACKLOG = 1024,
+    LIMIT_BROKER_AHEAD = 128 << 10, /* bytes ahead of the server's transport; then clients wait */
+    LIMIT_BROKER_TURN = 64 << 10,   /* of one client, before others have their turn */
+
     LIMIT_COLLECTED = 64 << 20, /* each output that ll_client_run() collects */
 
     LIMIT_SPAWN_FDS = 16, /* descriptors handed to a program */
