@@ -66,24 +66,39 @@ static int changed(int error, const struct ll_error_info *info, const char *name
     return EXIT_FAILED;
 }
 
+/* Where the broker of a host is that is about to change; the name is empty where that cannot be told. */
+static struct broker_place place_of(const char *name) {
+    struct ll_error_info info;
+    struct hosts hosts;
+    struct broker_place place = {.name = ""};
+    if (hosts_load(&hosts, &info) != 0)
+        return place;
+    const struct host *host = hosts_find(&hosts, name);
+    if (host == NULL || broker_place_of_host(&place, host) != 0)
+        place.name[0] = '\0';
+    hosts_free(&hosts);
+    return place;
+}
+
+/* Ends it when the list has changed, so that no call in between leaves another. */
+static int changed_place(const struct broker_place *place, int error) {
+    if (error == 0 && place->name[0] != '\0')
+        broker_stop(place);
+    return error;
+}
+
 static int rename_host(const struct operands *operands) {
     struct ll_error_info info;
     const char *from = operands->values[1], *to = operands->values[2];
-    return changed(hosts_rename(from, to, &info), &info, from, to);
+    struct broker_place place = place_of(from);
+    return changed(changed_place(&place, hosts_rename(from, to, &info)), &info, from, to);
 }
 
 static int remove_host(const struct operands *operands) {
     struct ll_error_info info;
     const char *name = operands->values[1];
-    struct hosts hosts;
-    struct broker_place place;
-    if (hosts_load(&hosts, &info) == 0) {
-        const struct host *host = hosts_find(&hosts, name);
-        if (host != NULL && broker_place_of_host(&place, host) == 0)
-            broker_stop(&place);
-        hosts_free(&hosts);
-    }
-    return changed(hosts_remove(name, &info), &info, name, name);
+    struct broker_place place = place_of(name);
+    return changed(changed_place(&place, hosts_remove(name, &info)), &info, name, name);
 }
 
 static const struct verb {

@@ -135,19 +135,22 @@ static unsigned local_wants(void *arg) {
     return (reads ? LL_READ : 0) | (buf_size(relay_port_out(l->port)) > 0 ? LL_WRITE : 0);
 }
 
-/* Sends what it can; frees the client where that was its end. */
-static void send_down(struct local *l) {
+/* Sends what it can. False: that was the client's end, and it is freed. */
+static bool send_down(struct local *l) {
     struct buf *out = relay_port_out(l->port);
     ssize_t sent = 0;
     while (buf_size(out) > 0 && (sent = ll_socket_send(l->socket, buf_front(out), buf_size(out), 0)) > 0)
         buf_consume(out, (size_t)sent);
-    if ((sent < 0 && sent != -EAGAIN) || out->failed != 0 || (l->ending && buf_size(out) == 0))
+    if ((sent < 0 && sent != -EAGAIN) || out->failed != 0 || (l->ending && buf_size(out) == 0)) {
         local_free(l);
-    else
-        ll_watch_touch(l->watch);
+        return false;
+    }
+    ll_watch_touch(l->watch);
+    return true;
 }
 
-/* After anything that came: to each what is for it. */
+/* After anything that came: to each what is for it. To the clients first: who dies here before a client has its WELCOME
+ * has passed nothing on of it, and the client knows. */
 static void settle(struct broker *b) {
     struct local *l;
     while ((l = relay_next_dirty(b->relay)) != NULL)
@@ -181,10 +184,9 @@ static void take_from(struct local *l) {
 static void local_ready(void *arg, unsigned events) {
     struct local *l = arg;
     struct broker *b = l->broker;
-    if ((events & LL_READ) != 0 && !l->ending)
-        take_from(l); /* `l` may be gone */
-    else
-        send_down(l);
+    bool is_there = (events & LL_WRITE) == 0 || send_down(l);
+    if (is_there && (events & LL_READ) != 0 && !l->ending)
+        take_from(l);
     settle(b);
 }
 

@@ -43,7 +43,7 @@ int broker_connect(const struct broker_place *place, ll_socket **out);
 
 /* The process that is the broker there, and since when, in seconds since 1970; 0 where there is none. */
 pid_t broker_find(const struct broker_place *place, int64_t *since);
-/* Ends it, where there is one: calls that use it go on by themselves. */
+/* Ends it, where there is one, and removes its files: calls that use it go on by themselves. */
 void broker_stop(const struct broker_place *place);
 
 /* Makes the place one's own: the folder, the lock that says so, the socket that listens, non-blocking. 0; -EWOULDBLOCK where a

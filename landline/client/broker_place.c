@@ -142,10 +142,15 @@ pid_t broker_find(const struct broker_place *place, int64_t *since) {
 }
 
 void broker_stop(const struct broker_place *place) {
+    static const char *const endings[] = {".socket", ".lock"};
+    char path[PATHS_SIZE];
     int64_t since;
     pid_t pid = broker_find(place, &since);
     if (pid > 0)
-        kill(pid, SIGTERM);
+        kill(pid, SIGKILL); /* it has nothing to put in order, and may be stopped */
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (file_of(path, place, endings[i]) == 0)
+            unlink(path);
 }
 
 /* --- making --- */
@@ -183,6 +188,8 @@ int broker_claim(const struct broker_place *place, int *lock, ll_socket **listen
         e = file_of(path, place, ".lock");
     if (e == 0)
         e = *lock = whole_try_lock(path, NULL);
+    if (e >= 0 && ftruncate(*lock, 0) < 0) /* whoever is named there is gone */
+        e = -errno;
     if (e >= 0)
         e = listen_at(place, listener);
     if (e < 0) {

@@ -7,7 +7,6 @@
 
 #include "lib/base/escape.h"
 #include "lib/os/clock.h"
-#include "lib/os/socket.h"
 
 enum {
     LINK_AHEAD = 128 << 10, /* ciphertext ahead of the transport */
@@ -45,8 +44,8 @@ static void fail(struct link *link, int code) {
     link->over = true;
     struct link_end *end = &link->end;
     end->code = code;
-    /* A broker that is frozen has not read what we said. */
-    if (link->is_local && !link->was_in && os_unread(ll_socket_fileno(link->socket)) > 0)
+    /* A broker says WELCOME before it passes anything on. */
+    if (link->is_local && !link->was_in)
         session_not_taken(link->session);
     end->was_open = link->was_open;
     end->was_in = link->was_in;

@@ -163,6 +163,8 @@ static int take_hello(struct relay_port *port, const struct ll_frame *frame, uin
     struct message_hello hello;
     if (message_get_hello((struct slice){frame->payload, frame->size}, &hello) != 0 || hello.flags != 0)
         return end_port(port, CODE_PROTOCOL, "this is a broker: it only takes known clients");
+    if (port->relay->streams.count >= port->relay->welcome.max_streams)
+        return end_port(port, CODE_LIMIT, "the connection has no stream left");
     if (hello.version_min > port->relay->welcome.version || hello.version_max < port->relay->welcome.version)
         return end_port(port, CODE_VERSION, "the broker is of another version");
     put_welcome(port, unix_ms);
@@ -176,7 +178,7 @@ static int take_open(struct relay_port *port, const struct message_head *head, c
     if (head->stream <= port->last_local || head->stream > LIMIT_STREAM_NUMBER)
         return end_port(port, CODE_PROTOCOL, "streams have rising numbers");
     if (port->relay->last_remote >= LIMIT_STREAM_NUMBER)
-        return end_port(port, CODE_GOING_AWAY, "the connection has no more streams");
+        return end_port(port, CODE_GOING_AWAY, "the connection has no more numbers");
     int e = pass_new(&pass, port, head->stream);
     if (e == 0)
         put_frame(&port->relay->up, *head, pass->remote, frame);

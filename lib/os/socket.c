@@ -1,6 +1,5 @@
 #include "lib/os/socket.h"
 
-#include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <time.h>
 
@@ -18,9 +17,4 @@ int os_poll(struct pollfd *fds, size_t count, int64_t deadline) {
 
 int os_set_nonblocking(int fd, int on) {
     return (int)os_result(ioctl(fd, FIONBIO, &on));
-}
-
-int os_unread(int fd) {
-    int n = 0;
-    return ioctl(fd, SIOCOUTQ, &n) < 0 ? -errno : n;
 }

@@ -83,8 +83,4 @@ int os_poll(struct pollfd *fds, size_t count, int64_t deadline);
 /* Adds and takes away O_NONBLOCK of the open file. */
 int os_set_nonblocking(int fd, int on);
 
-/* Bytes of memory that sent data still takes because the other end has not read it (UNIX sockets), or acknowledged it
- * (TCP): 0 for none; -errno. ioctl SIOCOUTQ. */
-int os_unread(int fd);
-
 #endif
