@@ -78,7 +78,7 @@ int cmd_ls(const struct command *self, int argc, char **argv) {
     l->t.command = self;
     const struct option_row rows[] = {
         {"json", 0, OPTION_FLAG, &l->t.json, NULL, "print an object for each entry", NULL},
-        {"no-broker", 0, OPTION_FLAG, &l->t.no_broker, NULL, NULL, NULL},
+        {"no-broker", 0, OPTION_FLAG, &l->t.no_broker, NULL, OPTION_NO_BROKER, NULL},
         {0},
     };
     struct operands operands;

@@ -36,7 +36,7 @@ int cmd_result(const struct command *self, int argc, char **argv) {
     struct operands operands;
     const struct option_row rows[] = {
         {"json", 0, OPTION_FLAG, &json, NULL, "as JSON", NULL},
-        {"no-broker", 0, OPTION_FLAG, &how.no_broker, NULL, NULL, NULL},
+        {"no-broker", 0, OPTION_FLAG, &how.no_broker, NULL, OPTION_NO_BROKER, NULL},
         {0},
     };
     int leave =

@@ -124,7 +124,7 @@ int cmd_run(const struct command *self, int argc, char **argv) {
         {"drop-oldest", 0, OPTION_FLAG, &options.drop_oldest, NULL,
          "drop output that nobody takes, instead of making it wait", NULL},
         {"give-up", 0, OPTION_DURATION, &options.patience, "DURATION", "after so long without a link (15m)", NULL},
-        {"no-broker", 0, OPTION_FLAG, &options.no_broker, NULL, NULL, NULL},
+        {"no-broker", 0, OPTION_FLAG, &options.no_broker, NULL, OPTION_NO_BROKER, NULL},
         {"json", 0, OPTION_FLAG, &options.json, NULL, "tell all as JSON, an object a line", NULL},
         {"status", 0, OPTION_TEXT, &options.status_file, "FILE", "write how it ended to FILE, as JSON", NULL},
         {"quiet", 'q', OPTION_FLAG, &options.quiet, NULL, "no messages of landline itself", NULL},

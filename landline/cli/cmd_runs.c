@@ -111,7 +111,7 @@ int cmd_runs(const struct command *self, int argc, char **argv) {
     struct operands operands;
     const struct option_row rows[] = {
         {"json", 0, OPTION_FLAG, &json, NULL, "as JSON, a run a line", NULL},
-        {"no-broker", 0, OPTION_FLAG, &how.no_broker, NULL, NULL, NULL},
+        {"no-broker", 0, OPTION_FLAG, &how.no_broker, NULL, OPTION_NO_BROKER, NULL},
         {0},
     };
     int leave =

@@ -61,7 +61,7 @@ int cmd_shell(const struct command *self, int argc, char **argv) {
         {"on-loss", 0, OPTION_CALL, &options, "kill|keep[=DURATION]",
          "what becomes of it when nobody watches any more (keep=10m; with a name keep=forever)", run_option_loss},
         {"give-up", 0, OPTION_DURATION, &options.patience, "DURATION", "after so long without a link (15m)", NULL},
-        {"no-broker", 0, OPTION_FLAG, &options.no_broker, NULL, NULL, NULL},
+        {"no-broker", 0, OPTION_FLAG, &options.no_broker, NULL, OPTION_NO_BROKER, NULL},
         {"quiet", 'q', OPTION_FLAG, &options.quiet, NULL, "no messages of landline itself", NULL},
         {"verbose", 'v', OPTION_COUNT, &options.verbose, NULL, "say what happens to the link", NULL},
         {0},

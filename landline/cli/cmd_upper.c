@@ -20,7 +20,7 @@ int cmd_upper(const struct command *self, int argc, char **argv) {
     struct ask_options how = {0};
     struct operands operands;
     const struct option_row rows[] = {
-        {"no-broker", 0, OPTION_FLAG, &how.no_broker, NULL, NULL, NULL},
+        {"no-broker", 0, OPTION_FLAG, &how.no_broker, NULL, OPTION_NO_BROKER, NULL},
         {0},
     };
     int leave = options_parse(&(struct options){.command = self, .rows = rows, .min = 2, .max = -1, .command_after = 1},

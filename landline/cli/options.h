@@ -55,6 +55,9 @@ struct option_row {
     option_call *call; /* for OPTION_CALL */
 };
 
+/* What several subcommands say of one option. */
+#define OPTION_NO_BROKER "make a connection of its own, and leave none behind"
+
 struct options {
     const struct command *command;
     const struct option_row *rows;

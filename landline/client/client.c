@@ -312,7 +312,11 @@ static void link_welcome(void *arg, const struct message_welcome *welcome) {
 static void link_ended(void *arg, const struct link_end *end) {
     ll_client *client = arg;
     struct failure_place where = place(client);
-    failure_link(&client->failure, &where, end);
+    if (client->over_broker) /* what it says is not the server's word */
+        failure_set(&client->failure, LL_ELOST, "%s: the broker that has the connection fails: %s", client->host,
+                    end->text[0] != '\0' ? end->text : ll_strerror(end->code));
+    else
+        failure_link(&client->failure, &where, end);
     EACH_JOB(client, job)
     job->cut(job);
     bool past_broker = client->over_broker, was_in = client->is_in;

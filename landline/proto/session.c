@@ -117,8 +117,7 @@ bool session_untouched(const struct session *s) {
 }
 
 void session_not_taken(struct session *s) {
-    if (!s->welcomed)
-        s->out_touched = false;
+    s->turned_away = s->turned_away || !s->welcomed;
 }
 
 uint32_t session_last_stream(const struct session *s) {

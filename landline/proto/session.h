@@ -176,7 +176,8 @@ bool session_close_by_peer(const struct session *s);
 /* Whether what was put into the output certainly had no effect at the peer: nothing of it was handed to the transport, or CLOSE or
  * BUSY came in the place of WELCOME. */
 bool session_untouched(const struct session *s);
-/* The caller knows that nothing of the output has had an effect, though some was handed to the transport. Only before WELCOME. */
+/* The caller knows that nothing of the output has had an effect or will have one, though some was handed to the transport. Only
+ * before WELCOME. */
 void session_not_taken(struct session *s);
 
 uint32_t session_streams(const struct session *s);     /* open now */

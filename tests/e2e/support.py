@@ -183,9 +183,11 @@ class Runner:
         self.grace = 10.0  # seconds that what was started may take to go after its end was asked for
 
     def environment(self, home=None, env=None):
-        """The environment of what is started: the caller's, LANDLINE_HOME, and a mark to recognise leftovers by."""
+        """The environment of what is started: the caller's, LANDLINE_HOME, and a mark to recognise leftovers by. No
+        broker, but where a test is about it."""
         key, _, value = self.mark.partition("=")
-        return {**os.environ, "LC_ALL": "C.UTF-8", "LANDLINE_HOME": home or self.home, key: value, **(env or {})}
+        return {**os.environ, "LC_ALL": "C.UTF-8", "LANDLINE_BROKER": "off", "LANDLINE_HOME": home or self.home,
+                key: value, **(env or {})}
 
     def __call__(self, *args, input=b"", home=None, env=None, timeout=PATIENCE, cwd=None):
         """Runs landline to its end: a CompletedProcess with bytes in stdout and stderr."""
