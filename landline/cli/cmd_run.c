@@ -90,7 +90,8 @@ static int run(const struct run_options *options, int input, const struct operan
                                  .no_broker = options->no_broker,
                                  .patience_s = (double)options->patience / 1e9};
     request.no_input = input < 0;
-    request.size = remote_size();
+    if (options->terminal)
+        request.size = remote_size();
     int status = EXIT_LANDLINE;
     if (remote_open(&remote, &how, &verdict) == 0)
         status = start(remote, options, &request, &verdict);

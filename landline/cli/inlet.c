@@ -90,7 +90,7 @@ int inlet_new(struct inlet **out, ll_loop *loop, int fd, const struct inlet_owne
         error = ll_loop_fd(loop, fd, LL_READ, readable, inlet, &inlet->watch);
     if (error == -EPERM) {
         inlet->always_ready = true;
-        ll_timer_set(inlet->timer, 0);
+        timer_due(inlet); /* a short one goes with the request */
         error = 0;
     } else if (error == 0) {
         ll_watch_ask(inlet->watch, wants);

@@ -18,7 +18,7 @@ struct inlet_owner {
     void (*end)(void *arg, int error);
 };
 
-/* `fd` stays the caller's. */
+/* `fd` stays the caller's. A file is read from at once: the owner may be called before this returns. */
 int inlet_new(struct inlet **out, ll_loop *loop, int fd, const struct inlet_owner *owner, void *arg);
 void inlet_free(struct inlet *inlet);
 /* There is room again, or the terminal may be ours again (SIGCONT). */

@@ -14,6 +14,7 @@
 
 /* How to write without waiting. */
 enum way {
+    WAY_OPEN,        /* not chosen yet: the first byte does it */
     WAY_BLOCKS,      /* a file: it never waits long, and cannot be waited for */
     WAY_SOCKET,      /* MSG_DONTWAIT */
     WAY_NONBLOCKING, /* an open file of our own */
@@ -39,7 +40,8 @@ static int open_again(int fd) {
     return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
 
-static enum way choose(struct outlet *outlet, int fd) {
+static enum way choose(struct outlet *outlet) {
+    int fd = outlet->fd;
     struct stat about;
     if (fstat(fd, &about) < 0 || S_ISREG(about.st_mode) || S_ISBLK(about.st_mode))
         return WAY_BLOCKS;
@@ -122,7 +124,6 @@ int outlet_new(struct outlet **out, ll_loop *loop, int fd, outlet_fn *written, v
         return -ENOMEM;
     *outlet = (struct outlet){.loop = loop, .fd = fd, .written = written, .arg = arg};
     buf_init(&outlet->waiting, 2 * (size_t)LIMIT_WINDOW);
-    outlet->way = choose(outlet, fd);
     return 0;
 }
 
@@ -148,6 +149,8 @@ size_t outlet_write(struct outlet *outlet, const void *bytes, size_t n) {
     size_t done = 0;
     if (outlet->error != 0)
         return n;
+    if (outlet->way == WAY_OPEN)
+        outlet->way = choose(outlet);
     if (buf_size(&outlet->waiting) == 0)
         done = write_most(outlet, bytes, n);
     if (outlet->error == 0 && done < n) {

@@ -135,8 +135,8 @@ static bool write_output(struct link *link) {
 static void flush(struct link *link) {
     for (;;) {
         while (!link->over && wire_is_open(link->wire) && pending(link) < LINK_AHEAD)
-            if (!write_output(link) && !write_data(link))
-                break;
+            if (!write_output(link) && !write_data(link) && session_output(link->session).size == 0)
+                break; /* asking for data may have put the END of it into the output */
         size_t before = pending(link);
         if (before == 0 || link->over)
             break;

@@ -1,7 +1,6 @@
 #include "landline/observe/ping.h"
 
 #include <errno.h>
-#include <math.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -221,6 +220,17 @@ static int loop(struct ping *p) {
     return code;
 }
 
+/* Newton's way to the square root: loading libm for this one would cost every start of the program. From above it falls
+ * until it is as near as it gets. */
+static double root(double square) {
+    double guess = square > 1 ? square : 1, next = (guess + square / guess) / 2;
+    while (next < guess) {
+        guess = next;
+        next = (guess + square / guess) / 2;
+    }
+    return guess;
+}
+
 static void summarise(struct ping *p) {
     struct ping_summary *s = p->summary;
     s->elapsed_ns = clock_now() - p->started;
@@ -229,7 +239,7 @@ static void summarise(struct ping *p) {
     double n = (double)s->received, spread;
     s->mean_ns = p->sum / n;
     spread = p->squares / n - s->mean_ns * s->mean_ns;
-    s->deviation_ns = spread > 0 ? sqrt(spread) : 0;
+    s->deviation_ns = spread > 0 ? root(spread) : 0;
 }
 
 int ping_run(const struct ping_request *request, ping_each *each, void *context, struct ping_summary *summary,

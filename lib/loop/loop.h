@@ -59,6 +59,14 @@ struct posts {
     int bell;
 };
 
+/* All signals of a loop share one descriptor. */
+struct signals {
+    sigset_t set;
+    int fd; /* valid while there is a watch */
+    ll_watch *watch;
+    ll_signal *first;
+};
+
 struct ll_loop {
     struct owned owned; /* the head of the ring of objects */
     size_t watches;     /* how many could call back */
@@ -67,6 +75,7 @@ struct ll_loop {
     bool now_is_fresh, in_pass, stopped, woken;
     struct timers timers;
     struct posts posts;
+    struct signals signals;
     struct poller poller;
 };
 

@@ -67,16 +67,17 @@ void poller_bell_silence(int bell) {
     eventfd_read(bell, &count);
 }
 
-int poller_signal_open(int signo, int *was_blocked) {
-    sigset_t one, before;
+int poller_signal_add(int fd, sigset_t *set, int signo, int *was_blocked) {
+    sigset_t one, more = *set, before;
     sigemptyset(&one);
-    if (sigaddset(&one, signo) < 0)
+    if (sigaddset(&one, signo) < 0 || sigaddset(&more, signo) < 0)
         return -errno;
-    int fd = signalfd(-1, &one, SFD_CLOEXEC | SFD_NONBLOCK);
+    fd = signalfd(fd, &more, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0)
         return -errno;
     pthread_sigmask(SIG_BLOCK, &one, &before);
     *was_blocked = sigismember(&before, signo);
+    *set = more;
     return fd;
 }
 
@@ -90,13 +91,14 @@ int poller_signal_take(int fd, siginfo_t *info) {
     return 1;
 }
 
-void poller_signal_close(int fd, int signo, int was_blocked) {
+void poller_signal_remove(int fd, sigset_t *set, int signo, int was_blocked) {
     sigset_t one;
     sigemptyset(&one);
     sigaddset(&one, signo);
+    sigdelset(set, signo);
+    signalfd(fd, set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (!was_blocked)
         pthread_sigmask(SIG_UNBLOCK, &one, NULL);
-    close(fd);
 }
 
 int poller_child_open(pid_t pid) {

@@ -35,12 +35,14 @@ int poller_bell_open(void);
 void poller_bell_ring(int bell);
 void poller_bell_silence(int bell);
 
-/* A descriptor that is readable while `signo` is pending. The signal is blocked in the calling thread; *was_blocked
- * says whether it had been before. */
-int poller_signal_open(int signo, int *was_blocked);
+/* A descriptor that is readable while one of some signals is pending. Adds `signo` to `set` and makes the descriptor, or,
+ * where `fd` is one, lets it have the set. The signal is blocked in the calling thread; *was_blocked says whether it had been
+ * before. Returns the descriptor; on failure nothing has changed. */
+int poller_signal_add(int fd, sigset_t *set, int signo, int *was_blocked);
 /* Takes one pending signal: 1 and *info, or 0 when there is none. */
 int poller_signal_take(int fd, siginfo_t *info);
-void poller_signal_close(int fd, int signo, int was_blocked);
+/* The opposite of adding; the descriptor stays open. */
+void poller_signal_remove(int fd, sigset_t *set, int signo, int was_blocked);
 
 /* A descriptor that is readable once process `pid` has ended. */
 int poller_child_open(pid_t pid);

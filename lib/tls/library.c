@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "lib/tls/process.h"
 #include "lib/tls/slim.h"
 
 /* Puts the slim provider in the place of the default one. That one is made inactive, so that nothing is fetched from it
@@ -24,6 +25,7 @@ struct tls_library *tls_library_open(void) {
     struct tls_library *l = calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
+    tls_process_begin();
     l->holders = 1;
     l->context = OSSL_LIB_CTX_new();
     if (l->context != NULL)

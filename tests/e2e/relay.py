@@ -55,6 +55,8 @@ class Relay:
         self.stopped = True
         self.wake_w.send(b"x")
         self.thread.join(10)
+        for s in (self.listener, self.wake_r, self.wake_w):
+            s.close()
 
     # --- the thread ---
 
@@ -74,8 +76,6 @@ class Relay:
                 self.links = [link for link in self.links if not link.dead]
         for link in self.links:
             link.end(FIN)
-        for s in (self.listener, self.wake_r, self.wake_w):
-            s.close()
 
     def _accept(self):
         client, _ = self.listener.accept()

@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import time
 
 import pytest
 
@@ -83,6 +85,21 @@ def test_input_streams_and_ends(box):
     with open(path, "wb") as f:
         f.write(b"from a file")
     assert box.run("run", "--stdin", path, "box", "cat", input=b"not this").stdout == b"from a file"
+
+
+def test_an_input_that_ends_late_ends_there_at_once(box):
+    """Nothing else happens on the connection that could carry the news."""
+    process = box.start("run", "box", "--", "sh", "-c", "cat; echo end", stdin=subprocess.PIPE)
+    process.stdin.write(b"x\n")
+    process.stdin.flush()
+    process.stdout.wait_for(rb"x\n")
+    quiet = time.monotonic() + 0.5  # acknowledgements have gone their way by then
+    support.eventually(lambda: time.monotonic() > quiet, "half a second")
+    since = time.monotonic()
+    process.stdin.close()
+    process.stdout.wait_for(rb"end\n")
+    assert time.monotonic() - since < 10  # a keepalive comes after 15 s
+    assert process.wait() == 0
 
 
 def test_a_child_that_reads_nothing_does_not_hang(box):

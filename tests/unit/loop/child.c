@@ -74,6 +74,36 @@ static void a_blocked_signal_stays_blocked(void **state) {
     pthread_sigmask(SIG_UNBLOCK, &one, NULL);
 }
 
+/* Each comes to its own object, whichever came first or goes first; and again after the last has gone. */
+static void several_signals(void **state) {
+    struct fixture *f = *state;
+    static const int numbers[] = {SIGUSR1, SIGUSR2, SIGHUP};
+    for (size_t first = 0; first < 3; first++) {
+        ll_signal *signals[3];
+        int seen = 0;
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(ll_loop_signal(f->loop, numbers[i], got, f, &signals[i]), 0);
+        for (size_t i = 0; i < 3; i++)
+            raise(numbers[i]);
+        for (size_t i = 0; i < 3; i++) {
+            assert_int_equal(ll_loop_step(f->loop, LL_NEVER), 1);
+            for (size_t k = 0; k < 3; k++)
+                seen |= f->signo == numbers[k] ? 1 << k : 0;
+        }
+        assert_int_equal(seen, 7);
+        for (size_t i = 0; i < 3; i++) {
+            size_t gone = (first + i) % 3, left = (first + 2) % 3;
+            ll_signal_free(signals[gone]);
+            assert_false(blocked(numbers[gone]));
+            if (i == 2)
+                break;
+            raise(numbers[left]);
+            assert_int_equal(ll_loop_step(f->loop, LL_NEVER), 1);
+            assert_int_equal(f->signo, numbers[left]);
+        }
+    }
+}
+
 static void no_such_signal(void **state) {
     struct fixture *f = *state;
     assert_int_equal(ll_loop_signal(f->loop, 12345, got, f, &f->signal), -EINVAL);
@@ -177,6 +207,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_signal_is_a_callback),
         TEST(a_blocked_signal_stays_blocked),
+        TEST(several_signals),
         TEST(no_such_signal),
         TEST(an_exit_is_reported_and_reaped),
         TEST(a_kill_is_told_apart),
