@@ -1,7 +1,9 @@
-/* landline file_worker: what the server starts for each transfer. Not for people: it speaks records over its standard input
- * and output, and finds its job on descriptor 3 and the audit log on 4. */
+/* landline file_worker: what the server starts for each transfer. Not for people: it finds its job on descriptor 3 and the audit
+ * log on 4, and speaks records over its standard input and output; with the word `ring`, over the memory on descriptor 5
+ * (lib/os/ring.h), whose bell is its standard input. */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "landline/cli/cli.h"
@@ -9,7 +11,7 @@
 #include "lib/base/error.h"
 #include "lib/base/limits.h"
 
-enum { JOB = 3, AUDIT = 4 };
+enum { JOB = 3, AUDIT = 4, MEMORY = 5 };
 
 /* The whole of descriptor 3. */
 static int read_job(struct buf *b) {
@@ -29,9 +31,9 @@ int cmd_file_worker(const struct command *self, int argc, char **argv) {
     struct ll_error_info info = {0};
     struct buf b;
     char text[400];
-    (void)argv;
-    if (argc > 1)
-        return cli_usage(self, "it is the server's own, and takes no arguments");
+    bool over_ring = argc == 2 && strcmp(argv[1], "ring") == 0;
+    if (argc > 1 && !over_ring)
+        return cli_usage(self, "it is the server's own, and not for people");
     buf_init(&b, LIMIT_OPEN_PAYLOAD + (64 << 10));
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     int e = read_job(&b);
@@ -41,7 +43,7 @@ int cmd_file_worker(const struct command *self, int argc, char **argv) {
     if (e != 0)
         error_at(&info, e, "read", "the job");
     else
-        e = files_work(&job, STDIN_FILENO, STDOUT_FILENO, AUDIT, &info);
+        e = files_work(&job, &(struct files_line){STDIN_FILENO, STDOUT_FILENO, over_ring ? MEMORY : -1}, AUDIT, &info);
     buf_free(&b);
     if (e == 0)
         return EXIT_OK;

@@ -13,11 +13,11 @@
 #include "landline/proto/run.h"
 #include "lib/base/escape.h"
 #include "lib/base/limits.h"
+#include "lib/os/ring.h"
 
 enum {
-    UP = 256 * 1024,      /* read from the engine at once */
-    SAID = 400,           /* bytes kept of what the server's worker said about its failure */
-    SOCKET = 1024 * 1024, /* asked for each of the two sockets, so that the two sides need not wake each other often */
+    SAID = 400,        /* bytes kept of what the server's worker said about its failure */
+    TELL = 128 * 1024, /* bytes for the engine that wake it at once; fewer at the end of the loop's pass */
 };
 
 struct client_transfer {
@@ -26,22 +26,24 @@ struct client_transfer {
     struct buf request;
     ll_client *client;
 
-    /* One attempt: a stream, a thread, two sockets. */
+    /* One attempt: a stream, a thread, a ring with two ends and their bells. */
     uint32_t stream; /* 0: none */
     bool running;    /* the thread was started and not joined */
-    bool engine_over, output_over, has_result;
+    bool engine_gone, engine_over, output_over, has_result;
     pthread_t thread;
-    int near, far; /* the loop's and the engine's */
+    int near, far; /* bells: the loop's and the engine's */
+    struct ring ring, engine_ring;
     ll_watch *watch;
+    ll_timer *tell; /* at the end of a pass: the engine hears of what came */
+    size_t untold;
     int engine_result;
     struct run_result result;
     char said[SAID];
     size_t said_size;
     bool interest; /* the engine has bytes for us that were not read because nothing could be sent */
 
-    uint8_t *up; /* from the engine: up[up_start … up_end) */
-    size_t up_start, up_end;
-    struct buf down; /* for the engine, while its socket is full */
+    size_t lent;     /* bytes of the engine that the link was given, and has done with when it asks for more */
+    struct buf down; /* for the engine, while the ring is full */
     uint64_t down_offset;
     bool over;
 };
@@ -62,7 +64,7 @@ static void *run_engine(void *arg) {
     sigset_t all;
     sigfillset(&all); /* signals are the loop's, and a broken pipe is an error like others */
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    int e = transfer_io_init(&io, t->far, t->far);
+    int e = transfer_io_init_ring(&io, &t->engine_ring);
     if (e == 0)
         e = t->options.engine(t->options.arg, &io);
     transfer_io_free(&io);
@@ -71,7 +73,7 @@ static void *run_engine(void *arg) {
     return NULL;
 }
 
-/* Ends the attempt: the engine finds its socket closed, and stops. */
+/* Ends the attempt: the engine finds its bell closed, and stops. */
 static void end_attempt(struct client_transfer *t) {
     ll_watch_free(t->watch);
     t->watch = NULL;
@@ -84,9 +86,13 @@ static void end_attempt(struct client_transfer *t) {
         close(t->near);
     if (t->far >= 0)
         close(t->far);
+    ring_close(&t->ring);
+    ring_close(&t->engine_ring);
     t->near = t->far = -1;
     t->stream = 0;
-    t->up_start = t->up_end = 0;
+    t->lent = t->untold = 0;
+    if (t->tell != NULL)
+        ll_timer_set(t->tell, LL_NEVER);
     buf_clear(&t->down);
 }
 
@@ -128,7 +134,7 @@ static void judge(struct client_transfer *t) {
     }
 }
 
-/* ---- between the engine's socket and the stream ---- */
+/* ---- between the engine's ring and the stream ---- */
 
 static void engine_ended(struct client_transfer *t) {
     struct link *link = client_link(t->client);
@@ -151,36 +157,46 @@ static void engine_ended(struct client_transfer *t) {
     judge(t);
 }
 
-static unsigned wanted(const struct client_transfer *t) {
-    unsigned events = t->engine_over || t->interest ? 0 : LL_READ;
-    return events | (buf_size(&t->down) > 0 ? LL_WRITE : 0);
+/* The engine hears of what was put, once for many pieces. */
+static void tell_engine(void *arg) {
+    struct client_transfer *t = arg;
+    t->untold = 0;
+    if (t->ring.map != NULL)
+        ring_tell(&t->ring);
 }
 
-/* Writes what the engine takes; 0 or more bytes were done. */
-static size_t write_down(struct client_transfer *t, const uint8_t *bytes, size_t n) {
-    ssize_t done = t->engine_over ? (ssize_t)n : send(t->near, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (done < 0)
-        return errno == EAGAIN || errno == EINTR ? 0 : n;
-    return (size_t)done;
-}
-
-static void after_down(struct client_transfer *t) {
-    if (buf_size(&t->down) == 0 && t->output_over)
-        shutdown(t->near, SHUT_WR);
-    if (t->watch != NULL)
-        ll_watch_set(t->watch, wanted(t));
+/* Copies what the engine has room for; how much. */
+static size_t put_down(struct client_transfer *t, const uint8_t *bytes, size_t n) {
+    int64_t room = t->engine_over ? (int64_t)n : ring_room(&t->ring);
+    n = room < (int64_t)n ? (size_t)(room > 0 ? room : 0) : n;
+    if (t->engine_over || n == 0)
+        return n;
+    memcpy(ring_back(&t->ring), bytes, n);
+    ring_put(&t->ring, n);
+    t->untold += n;
+    if (t->untold >= TELL)
+        tell_engine(t);
+    else
+        ll_timer_set(t->tell, 0);
+    return n;
 }
 
 static void flush_down(struct client_transfer *t) {
-    size_t n = write_down(t, buf_front(&t->down), buf_size(&t->down));
-    buf_consume(&t->down, n);
-    t->down_offset += n;
+    size_t all = 0, n;
+    do {
+        while ((n = put_down(t, buf_front(&t->down), buf_size(&t->down))) > 0) {
+            buf_consume(&t->down, n);
+            all += n;
+        }
+    } while (buf_size(&t->down) > 0 && !ring_want_room(&t->ring, 1));
+    t->down_offset += all;
+    if (buf_size(&t->down) == 0 && t->output_over && !t->engine_over)
+        ring_end(&t->ring);
     struct link *link = client_link(t->client);
-    if (link != NULL && t->stream != 0 && n > 0) {
-        session_consumed(link_session(link), t->stream, 1, t->down_offset);
-        link_ready(link, NULL);
-    }
-    after_down(t);
+    if (link == NULL || t->stream == 0 || all == 0)
+        return;
+    session_consumed(link_session(link), t->stream, 1, t->down_offset);
+    link_ready(link, NULL);
 }
 
 static void take_data(struct client_transfer *t, const struct session_event *event) {
@@ -194,79 +210,89 @@ static void take_data(struct client_transfer *t, const struct session_event *eve
         return;
     }
     if (buf_size(&t->down) == 0)
-        done = write_down(t, bytes, n);
+        done = put_down(t, bytes, n);
     t->down_offset = event->u.data.offset + done - buf_size(&t->down);
-    buf_add(&t->down, bytes + done, n - done);
     session_consumed(session_of(t), t->stream, 1, t->down_offset);
-    after_down(t);
+    if (done == n)
+        return;
+    bool waits = buf_size(&t->down) > 0;
+    buf_add(&t->down, bytes + done, n - done);
+    if (!waits)
+        flush_down(t); /* which says that we wait for room */
 }
 
-/* True: there is something in `up`. */
-static bool fill_up(struct client_transfer *t) {
-    if (t->up_start < t->up_end)
-        return true;
-    if (t->engine_over)
-        return false;
-    ssize_t n = recv(t->near, t->up, UP, MSG_DONTWAIT);
-    t->up_start = 0;
-    t->up_end = n > 0 ? (size_t)n : 0;
-    if (n == 0 && t->running)
+/* What the engine has for us and the link has not been given; 0 where there is none, which is then waited for. */
+static size_t engine_bytes(struct client_transfer *t) {
+    bool gone = t->engine_gone; /* before the look: what it left behind counts */
+    int64_t n = t->engine_over ? 0 : ring_readable(&t->ring);
+    if (n == 0 && gone && t->running)
         engine_ended(t);
-    return n > 0;
+    else if (n == 0 && !t->engine_over && !ring_want_bytes(&t->ring, 0))
+        n = ring_readable(&t->ring);
+    return n > 0 ? (size_t)n : 0;
 }
 
 static int next_data(struct link_user *user, uint8_t head[MESSAGE_DATA_HEAD], struct slice *payload) {
     struct client_transfer *t = transfer_of(user);
     if (t->stream == 0)
         return 0;
+    ring_take(&t->ring, t->lent);
+    t->lent = 0;
     uint64_t room = session_room(session_of(t), t->stream, 0);
     t->interest = room == 0; /* CREDIT will wake us */
-    if (room == 0 || !fill_up(t)) {
-        if (t->watch != NULL)
-            ll_watch_set(t->watch, wanted(t));
-        return 0;
-    }
-    size_t n = t->up_end - t->up_start;
+    size_t n = engine_bytes(t);
     n = n < room ? n : (size_t)room;
     n = n < MESSAGE_DATA_MAX ? n : MESSAGE_DATA_MAX;
-    if (session_data_head(session_of(t), t->stream, 0, n, head) != 0)
+    if (n == 0 || session_data_head(session_of(t), t->stream, 0, n, head) != 0)
         return 0;
-    *payload = (struct slice){t->up + t->up_start, n};
-    t->up_start += n;
+    *payload = (struct slice){ring_front(&t->ring), n};
+    t->lent = n;
     return 1;
 }
 
-static void on_socket(void *arg, unsigned events) {
+/* The engine rings: it has bytes, or room, or has ended. */
+static void on_bell(void *arg, unsigned events) {
     struct client_transfer *t = arg;
     struct link *link = client_link(t->client);
-    if ((events & LL_WRITE) != 0)
+    bool alive = ring_hear(&t->ring);
+    (void)events;
+    if (buf_size(&t->down) > 0)
         flush_down(t);
-    if ((events & ~(unsigned)LL_WRITE) == 0 || t->watch == NULL)
-        return;
-    /* The link asks for the bytes when it can send them; until then nothing is to be heard of them. */
-    t->interest = true;
-    ll_watch_set(t->watch, wanted(t));
+    if (!alive) {
+        t->engine_gone = true;
+        ll_watch_set(t->watch, 0);
+    }
     if (link != NULL && t->stream != 0)
-        link_ready(link, &t->job.user);
-    else if (t->running && !fill_up(t))
-        return;
+        link_ready(link, &t->job.user); /* asks for the bytes, and finds the end behind them */
+    else if (!alive && t->running)
+        engine_ended(t);
 }
 
 /* ---- as a job ---- */
 
+static int open_ring(struct client_transfer *t) {
+    int pair[2], memory = ring_memory();
+    if (memory < 0)
+        return memory;
+    int e = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ? -errno : 0;
+    if (e == 0) {
+        t->near = pair[0];
+        t->far = pair[1];
+        e = ring_open(&t->ring, memory, t->near, true);
+    }
+    if (e == 0)
+        e = ring_open(&t->engine_ring, memory, t->far, false);
+    close(memory);
+    return e;
+}
+
 static int start_engine(struct client_transfer *t) {
-    int pair[2];
-    int size = SOCKET;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
-        return -errno;
-    t->near = pair[0];
-    t->far = pair[1];
-    for (int i = 0; i < 2; i++)
-        setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    t->engine_over = t->output_over = t->has_result = t->interest = false;
+    t->engine_gone = t->engine_over = t->output_over = t->has_result = t->interest = false;
     t->said_size = 0;
     t->down_offset = 0;
-    int e = ll_loop_fd(t->client->loop, t->near, LL_READ, on_socket, t, &t->watch);
+    int e = open_ring(t);
+    if (e == 0)
+        e = ll_loop_fd(t->client->loop, t->near, LL_READ, on_bell, t, &t->watch);
     if (e == 0 && (e = -pthread_create(&t->thread, NULL, run_engine, t)) == 0)
         t->running = true;
     if (e != 0)
@@ -315,7 +341,7 @@ static void take_result(struct client_transfer *t, struct slice result) {
     session_done(session_of(t), t->stream);
     t->stream = 0;
     t->output_over = true;
-    after_down(t);
+    flush_down(t);
     judge(t);
 }
 
@@ -332,7 +358,7 @@ static void event(struct link_user *user, const struct session_event *event) {
     case MESSAGE_END:
         if (event->channel == 1) {
             t->output_over = true;
-            after_down(t);
+            flush_down(t);
         }
         break;
     case MESSAGE_REFUSED:
@@ -362,13 +388,14 @@ int client_transfer_start(ll_client *client, const struct client_transfer_option
         .client = client,
         .near = -1,
         .far = -1,
-        .up = malloc(UP),
     };
     buf_init(&t->request, LIMIT_OPEN_PAYLOAD);
     buf_init(&t->down, 2 * (size_t)LIMIT_WINDOW);
     buf_add(&t->request, options->request.data, options->request.size);
-    if (t->up == NULL || t->request.failed != 0) {
-        int e = t->request.failed != 0 ? t->request.failed : -ENOMEM;
+    int e = ll_loop_timer(client->loop, LL_NEVER, tell_engine, t, &t->tell);
+    if (e == 0)
+        e = t->request.failed;
+    if (e != 0) {
         client_transfer_free(t);
         return e;
     }
@@ -386,6 +413,6 @@ void client_transfer_free(struct client_transfer *t) {
     end_attempt(t);
     buf_free(&t->request);
     buf_free(&t->down);
-    free(t->up);
+    ll_timer_free(t->tell);
     free(t);
 }

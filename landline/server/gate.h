@@ -20,6 +20,7 @@
 #include "landline/server/ipc.h"
 #include "lib/base/limits.h"
 #include "lib/base/map.h"
+#include "lib/os/ring.h"
 #include "lib/tls/engine.h"
 
 struct gate;
@@ -36,11 +37,14 @@ struct feed {
     bool has_total, stopped;
 };
 
-/* Channels 0 and 1 of a stream that is a worker's socket. */
+/* Channels 0 and 1 of a stream that is a worker's ring. */
 struct direct {
-    bool expected; /* the service is one of those: input waits here for the socket */
-    bool empty, input_ended;
-    int fd; /* -1: none (yet) */
+    bool expected; /* the service is one of those: input waits here for the ring */
+    bool empty;    /* the worker rings when it has something */
+    bool gone;     /* the worker has ended: what lies in the ring is all */
+    bool input_ended;
+    int fd; /* the ring's bell; -1: none (yet) */
+    struct ring ring;
     ll_watch *watch;
     struct buf input;
     uint64_t written; /* bytes of channel 0 that the worker has */
@@ -100,7 +104,6 @@ struct gate {
     struct conn *dirty;
     int64_t retire_at; /* LL_NEVER until the keeper says so */
     bool ready, ended;
-    uint8_t piece[128 << 10]; /* on its way from a worker into records */
 };
 
 /* --- gate.c --- */

@@ -1,4 +1,4 @@
-/* A stream whose bytes the gate itself moves between the client and a worker's socket: files. */
+/* A stream whose bytes the gate itself moves between the client and a worker's ring: files. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,59 +17,101 @@ bool direct_is(struct slice service) {
     return false;
 }
 
-/* What it waits for: to read when it was found empty, to write while there is something left. */
-static void direct_wait(struct lane *lane) {
-    struct direct *d = &lane->direct;
-    if (d->watch != NULL)
-        ll_watch_set(d->watch,
-                     (d->empty && !lane->feed[0].has_total ? LL_READ : 0) | (buf_size(&d->input) > 0 ? LL_WRITE : 0));
+static bool direct_open(const struct direct *d) {
+    return d->ring.map != NULL && !d->gone;
+}
+
+/* Copies into the ring what it has room for. */
+static size_t put_input(struct direct *d, const uint8_t *bytes, size_t n) {
+    int64_t room = ring_room(&d->ring);
+    n = room < (int64_t)n ? (size_t)(room > 0 ? room : 0) : n;
+    if (n == 0)
+        return 0;
+    memcpy(ring_back(&d->ring), bytes, n);
+    ring_put(&d->ring, n);
+    return n;
 }
 
 static void write_input(struct lane *lane) {
     struct direct *d = &lane->direct;
-    while (d->fd >= 0 && buf_size(&d->input) > 0) {
-        ssize_t n = send(d->fd, buf_front(&d->input), buf_size(&d->input), MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && (errno == EAGAIN || errno == EINTR))
-            break;
-        if (n < 0) /* the worker has ended; its result tells */
-            n = (ssize_t)buf_size(&d->input);
-        buf_consume(&d->input, (size_t)n);
-        d->written += (uint64_t)n;
+    size_t all = 0, n;
+    if (d->ring.map == NULL)
+        return;
+    do {
+        while (buf_size(&d->input) > 0) {
+            n = d->gone ? buf_size(&d->input) : put_input(d, buf_front(&d->input), buf_size(&d->input));
+            if (n == 0)
+                break;
+            buf_consume(&d->input, n);
+            all += n;
+        }
+    } while (buf_size(&d->input) > 0 && !ring_want_room(&d->ring, 1));
+    d->written += all;
+    if (all > 0) {
         session_consumed(lane->conn->session, lane->number, 0, d->written);
         conn_touch(lane->conn);
     }
     if (buf_size(&d->input) == 0) {
         buf_free(&d->input);
-        if (d->input_ended && d->fd >= 0)
-            shutdown(d->fd, SHUT_WR);
+        if (d->input_ended)
+            ring_end(&d->ring);
     }
-    direct_wait(lane);
+    ring_tell(&d->ring);
 }
 
-static void on_socket(void *arg, unsigned events) {
+static void map_ring(struct lane *lane) {
+    struct direct *d = &lane->direct;
+    int memory = ring_receive(d->fd);
+    if (memory == -EAGAIN)
+        return;
+    int e = memory < 0 ? memory : ring_open(&d->ring, memory, d->fd, true);
+    if (memory >= 0)
+        close(memory);
+    if (e != 0)
+        session_refuse(lane->conn->session, lane->number, CODE_INTERNAL, 0, "the server is out of memory");
+}
+
+/* The bell: the worker has something, or room, or has ended. */
+static void on_bell(void *arg, unsigned events) {
     struct lane *lane = arg;
-    if ((events & LL_WRITE) != 0)
-        write_input(lane);
-    if ((events & ~(unsigned)LL_WRITE) != 0) {
-        lane->direct.empty = false;
-        direct_wait(lane);
-        lane_queue(lane);
+    struct direct *d = &lane->direct;
+    (void)events;
+    if (d->ring.map == NULL)
+        map_ring(lane);
+    if (d->ring.map == NULL)
+        return;
+    if (!d->gone && !ring_hear(&d->ring)) {
+        d->gone = true; /* what it left is still to be sent, and its result tells the rest */
+        ll_watch_set(d->watch, 0);
     }
+    d->empty = false;
+    write_input(lane);
+    lane_queue(lane);
 }
 
 void direct_attach(struct lane *lane, int fd) {
     struct direct *d = &lane->direct;
     d->fd = fd;
-    if (ll_loop_fd(lane->conn->gate->loop, fd, 0, on_socket, lane, &d->watch) != 0) {
+    if (ll_loop_fd(lane->conn->gate->loop, fd, LL_READ, on_bell, lane, &d->watch) != 0) {
         session_refuse(lane->conn->session, lane->number, CODE_INTERNAL, 0, "the server is out of memory");
         return;
     }
-    write_input(lane);
-    lane_queue(lane);
+    on_bell(lane, LL_READ);
 }
 
+/* The worker hears of many pieces at once: when the connection settles, or when there are many. */
 void direct_input(struct lane *lane, struct slice bytes) {
-    buf_add(&lane->direct.input, bytes.data, bytes.size);
+    struct direct *d = &lane->direct;
+    size_t done = 0;
+    if (buf_size(&d->input) == 0 && direct_open(d)) {
+        done = put_input(d, bytes.data, bytes.size);
+        d->written += done;
+        session_consumed(lane->conn->session, lane->number, 0, d->written);
+        lane_queue(lane);
+    }
+    if (done == bytes.size)
+        return;
+    buf_add(&d->input, bytes.data + done, bytes.size - done);
     write_input(lane);
 }
 
@@ -79,41 +121,54 @@ void direct_input_ended(struct lane *lane) {
 }
 
 bool direct_has_more(const struct lane *lane) {
-    return lane->direct.fd >= 0 && !lane->direct.empty && !lane->feed[0].has_total;
+    return lane->direct.ring.map != NULL && !lane->direct.empty && !lane->feed[0].has_total;
+}
+
+/* How much there is to send; none means that the bell will ring, or that nothing will come any more. */
+static size_t direct_readable(struct lane *lane) {
+    struct direct *d = &lane->direct;
+    bool gone = d->gone; /* before the look: what it left behind counts */
+    int64_t n = ring_readable(&d->ring);
+    if (n == 0 && !gone && !ring_want_bytes(&d->ring, 0))
+        n = ring_readable(&d->ring);
+    d->empty = n == 0 && !gone;
+    if (n < 0 || (n == 0 && gone)) {
+        lane->feed[0].total = lane->feed[0].next;
+        lane->feed[0].has_total = true;
+    }
+    return n > 0 ? (size_t)n : 0;
 }
 
 size_t direct_send(struct lane *lane, size_t budget) {
     struct direct *d = &lane->direct;
     struct conn *conn = lane->conn;
     struct feed *f = &lane->feed[0];
-    uint8_t heads[FRAMES][MESSAGE_DATA_HEAD], *piece = conn->gate->piece;
+    uint8_t heads[FRAMES][MESSAGE_DATA_HEAD];
     struct iovec parts[2 * FRAMES];
-    uint64_t room = session_room(conn->session, lane->number, 1);
-    size_t want = FRAMES * MESSAGE_DATA_MAX, moved = 0;
+    size_t room = session_room(conn->session, lane->number, 1), moved = 0;
     int count = 0;
-    want = want < budget ? want : budget;
-    want = want < room ? want : (size_t)room;
-    if (!direct_has_more(lane) || want == 0)
+    if (d->ring.map == NULL)
         return 0;
-    ssize_t n = recv(d->fd, piece, want, MSG_DONTWAIT);
-    d->empty = n < 0 && (errno == EAGAIN || errno == EINTR);
-    if (n <= 0 && !d->empty) {
-        f->total = f->next;
-        f->has_total = true;
-    }
-    for (size_t left = n > 0 ? (size_t)n : 0; left > 0; count++) {
+    ring_tell(&d->ring); /* of input that came */
+    if (!direct_has_more(lane) || room == 0 || budget == 0)
+        return 0;
+    size_t left = direct_readable(lane);
+    left = left < FRAMES * MESSAGE_DATA_MAX ? left : FRAMES * MESSAGE_DATA_MAX;
+    left = left < budget ? left : budget;
+    left = left < room ? left : room;
+    for (; left > 0; count++) {
         size_t part = left < MESSAGE_DATA_MAX ? left : MESSAGE_DATA_MAX;
         if (session_data_head(conn->session, lane->number, 1, part, heads[count]) != 0)
             break;
         parts[2 * count] = (struct iovec){heads[count], MESSAGE_DATA_HEAD};
-        parts[2 * count + 1] = (struct iovec){piece + moved, part};
+        parts[2 * count + 1] = (struct iovec){(void *)(uintptr_t)(ring_front(&d->ring) + moved), part};
         moved += part;
         left -= part;
     }
     f->next += moved;
     if (count > 0 && tls_engine_write(conn->engine, parts, 2 * count) != 0)
         conn->over = true;
-    direct_wait(lane);
+    ring_take(&d->ring, moved);
     return moved;
 }
 
@@ -124,6 +179,7 @@ void direct_stop(struct lane *lane) {
 
 void direct_free(struct lane *lane) {
     ll_watch_free(lane->direct.watch);
+    ring_close(&lane->direct.ring);
     if (lane->direct.fd >= 0)
         close(lane->direct.fd);
     buf_free(&lane->direct.input);

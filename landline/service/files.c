@@ -35,6 +35,7 @@ int files_job_get(struct slice bytes, struct files_job *job) {
 }
 
 struct worker {
+    struct ring ring; /* under io, where there is one */
     const struct files_job *job;
     struct transfer_io io;
     struct transfer_report report;
@@ -157,13 +158,20 @@ static int open_base(struct worker *w, struct ll_error_info *info) {
     return w->base.dir < 0 ? error_at(info, w->base.dir, "open", home) : 0;
 }
 
-int files_work(const struct files_job *job, int in, int out, int audit, struct ll_error_info *info) {
+static int open_line(struct worker *w, const struct files_line *line) {
+    if (line->memory < 0)
+        return transfer_io_init(&w->io, line->in, line->out);
+    int e = ring_open(&w->ring, line->memory, line->in, false);
+    return e != 0 ? e : transfer_io_init_ring(&w->io, &w->ring);
+}
+
+int files_work(const struct files_job *job, const struct files_line *line, int audit, struct ll_error_info *info) {
     struct worker w = {.job = job, .audit = job->audit.size > 0 ? audit : -1, .base = {.dir = -1}};
     os_raise_descriptors();
     buf_init(&w.lines, 4 * LINES);
     w.report.arg = &w;
     w.report.receipt = w.audit >= 0 ? note_receipt : NULL;
-    int e = transfer_io_init(&w.io, in, out);
+    int e = open_line(&w, line);
     if (e != 0)
         error_at(info, e, "start", "the file worker");
     if (e == 0)
@@ -175,6 +183,7 @@ int files_work(const struct files_job *job, int in, int out, int audit, struct l
     if (w.base.dir >= 0)
         close(w.base.dir);
     transfer_io_free(&w.io);
+    ring_close(&w.ring);
     buf_free(&w.lines);
     return e;
 }

@@ -26,8 +26,13 @@ struct files_job {
 void files_job_put(struct buf *b, const struct files_job *job);
 int files_job_get(struct slice bytes, struct files_job *job);
 
-/* Does the job: records come in on `in` and go out on `out`, a line for each file to `audit` (-1: none). Blocks until it is
- * over. 0; a negative code and `info` when the transfer as a whole failed. Single files that failed are in the records. */
-int files_work(const struct files_job *job, int in, int out, int audit, struct ll_error_info *info);
+/* Where the records go and come from: a ring (lib/os/ring.h, the second end) whose memory is not -1 and whose bell is `in`; else the
+ * descriptors. They stay the caller's. */
+struct files_line {
+    int in, out, memory;
+};
+
+/* Does the job over that line, and writes a line for each file to `audit` (-1: none). Blocks until it is over. 0; a negative code and `info` when the transfer as a whole failed. Single files that failed are in the records. */
+int files_work(const struct files_job *job, const struct files_line *line, int audit, struct ll_error_info *info);
 
 #endif

@@ -17,9 +17,10 @@
 #include "landline/service/run.h"
 #include "landline/service/service.h"
 #include "lib/os/account.h"
+#include "lib/os/ring.h"
 #include "lib/os/spawn.h"
 
-enum { WINDOW = 256 << 10, SAID = 1024, SOCKET = 1 << 20 };
+enum { WINDOW = 256 << 10, SAID = 1024 };
 
 struct worker {
     struct exchange *x; /* NULL: the client has gone, it is only waited for */
@@ -98,8 +99,8 @@ static bool understood(const struct exchange *x, struct slice request) {
 
 /* ---- the process ---- */
 
-static int spawn(struct worker *w, const struct account *as, bool change, const int fds[5]) {
-    static const char *const argv[] = {"landline: files", "file_worker", NULL};
+static int spawn(struct worker *w, const struct account *as, bool change, const int fds[6]) {
+    static const char *const argv[] = {"landline: files", "file_worker", "ring", NULL};
     char home[4200];
     snprintf(home, sizeof home, "HOME=%s", as->home);
     const char *const env[] = {home, "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", NULL};
@@ -108,7 +109,7 @@ static int spawn(struct worker *w, const struct account *as, bool change, const 
         .file = "/proc/self/exe",
         .env = env,
         .fds = fds,
-        .fd_count = 5,
+        .fd_count = 6,
         .cwd = "/",
         .family = SPAWN_NEW_SESSION,
         .no_new_privileges = true,
@@ -125,25 +126,26 @@ static int spawn(struct worker *w, const struct account *as, bool change, const 
 }
 
 static int start(struct worker *w, struct exchange *x, struct slice request) {
-    int pair[2] = {-1, -1}, said[2] = {-1, -1}, job = -1, size = SOCKET;
+    int pair[2] = {-1, -1}, said[2] = {-1, -1}, job = -1, memory = -1;
     struct account account = {0};
     const char *as = x->peer->terms.as;
     int e = account_find(&account, as);
     if (e == 0)
         e = job = write_job(x, request);
     if (e >= 0)
+        e = memory = ring_memory();
+    if (e >= 0)
         e = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || pipe2(said, O_CLOEXEC | O_NONBLOCK) != 0
                 ? -errno
                 : 0;
-    if (e == 0) {
-        for (int i = 0; i < 2; i++)
-            setsockopt(pair[i], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if (e == 0)
+        e = ring_send(pair[1], memory); /* to the gate, before anything else */
+    if (e == 0)
         e = spawn(w, &account, as != NULL && geteuid() == 0,
-                  (const int[]){pair[1], pair[1], said[1], job, x->host->audit});
-    }
+                  (const int[]){pair[1], pair[1], said[1], job, x->host->audit, memory});
     w->gate_end = pair[0];
     w->said = said[0];
-    const int ours[] = {pair[1], said[1], job};
+    const int ours[] = {pair[1], said[1], job, memory};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (ours[i] >= 0)
             close(ours[i]);

@@ -25,6 +25,12 @@ int transfer_io_init(struct transfer_io *io, int in, int out) {
     return io->incoming == NULL ? -ENOMEM : 0;
 }
 
+int transfer_io_init_ring(struct transfer_io *io, struct ring *ring) {
+    int e = transfer_io_init(io, -1, -1);
+    io->ring = ring;
+    return e;
+}
+
 void transfer_io_free(struct transfer_io *io) {
     buf_free(&io->writing);
     free(io->incoming);
@@ -47,7 +53,41 @@ static void pace(struct transfer_io *io, size_t n) {
     io->paced_until = now + (int64_t)((double)n * 1e9 / (double)io->rate);
 }
 
+/* Waits until the ring has so much room: how much it has, or LL_ELOST, LL_EPROTOCOL. */
+static int64_t wait_for_room(struct transfer_io *io, size_t want) {
+    for (;;) {
+        int64_t room = ring_room(io->ring);
+        if (room < 0 || (size_t)room >= want)
+            return room;
+        if (ring_want_room(io->ring, want) && !ring_wait(io->ring))
+            return LL_ELOST;
+    }
+}
+
+static int put_all(struct transfer_io *io, const struct iovec *iov, int count) {
+    int64_t before = clock_now();
+    for (; count > 0; iov++, count--) {
+        const uint8_t *bytes = iov->iov_base;
+        for (size_t left = iov->iov_len; left > 0;) {
+            int64_t room = wait_for_room(io, 1);
+            if (room < 0)
+                return (int)room;
+            size_t n = left < (size_t)room ? left : (size_t)room;
+            memcpy(ring_back(io->ring), bytes, n);
+            ring_put(io->ring, n);
+            bytes += n;
+            left -= n;
+        }
+        io->write_bytes += iov->iov_len;
+    }
+    ring_tell(io->ring);
+    io->write_ns += clock_now() - before;
+    return 0;
+}
+
 static int write_all(struct transfer_io *io, struct iovec *iov, int count) {
+    if (io->ring != NULL)
+        return put_all(io, iov, count);
     int64_t before = clock_now();
     while (count > 0) {
         ssize_t n = writev(io->out, iov, count);
@@ -98,6 +138,24 @@ int transfer_io_send(struct transfer_io *io, uint8_t kind, struct slice front, s
     return e;
 }
 
+uint8_t *transfer_io_reserve(struct transfer_io *io, size_t n) {
+    if (io->ring == NULL || transfer_io_flush(io) != 0)
+        return NULL;
+    pace(io, n);
+    int64_t before = clock_now();
+    if (wait_for_room(io, TREE_HEAD + n) < 0)
+        return NULL;
+    io->write_ns += clock_now() - before;
+    io->write_bytes += n;
+    return ring_back(io->ring) + TREE_HEAD;
+}
+
+void transfer_io_commit(struct transfer_io *io, uint8_t kind, size_t size) {
+    tree_head(ring_back(io->ring), kind, (uint32_t)size);
+    ring_put(io->ring, TREE_HEAD + size);
+    ring_tell(io->ring);
+}
+
 /* ---- reading ---- */
 
 /* Takes the record that lies whole in the buffer, if one does. */
@@ -130,7 +188,52 @@ static bool readable(int fd) {
     return poll(&p, 1, 0) != 0;
 }
 
+/* Waits for more than `have` bytes. 1; 0 where it may not wait; LL_EOF or LL_ELOST when there will be none. */
+static int wait_for_bytes(struct transfer_io *io, bool wait, size_t have) {
+    if (!wait)
+        return 0;
+    bool there = !ring_want_bytes(io->ring, have) || ring_wait(io->ring);
+    if (ring_readable(io->ring) != (int64_t)have || (there && !ring_has_ended(io->ring)))
+        return 1;
+    return have == 0 ? LL_EOF : LL_ELOST;
+}
+
+/* In the ring. Contents are used where they lie; every other record is copied first, since the other side might change it between a
+ * check and its use. */
+static int next_in_ring(struct transfer_io *io, bool wait, uint8_t *kind, struct slice *payload) {
+    uint8_t head[TREE_HEAD];
+    uint32_t length;
+    ring_take(io->ring, io->lent);
+    io->lent = 0;
+    for (;;) {
+        int64_t held = ring_readable(io->ring);
+        int e = held < 0 ? (int)held : 0;
+        if (held >= TREE_HEAD) {
+            memcpy(head, ring_front(io->ring), sizeof head);
+            e = tree_head_read(head, kind, &length);
+        }
+        if (e != 0)
+            return e;
+        if (held >= TREE_HEAD && (size_t)held - TREE_HEAD >= length)
+            break;
+        e = wait_for_bytes(io, wait, (size_t)held);
+        if (e <= 0)
+            return e;
+    }
+    *payload = (struct slice){ring_front(io->ring) + TREE_HEAD, length};
+    if (*kind == TREE_DATA) {
+        io->lent = TREE_HEAD + length;
+        return 1;
+    }
+    memcpy(io->incoming, payload->data, length);
+    payload->data = io->incoming;
+    ring_take(io->ring, TREE_HEAD + length);
+    return 1;
+}
+
 int transfer_io_next(struct transfer_io *io, bool wait, uint8_t *kind, struct slice *payload) {
+    if (io->ring != NULL)
+        return next_in_ring(io, wait, kind, payload);
     for (;;) {
         int taken = take(io, kind, payload);
         if (taken != 0)

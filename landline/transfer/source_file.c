@@ -1,4 +1,5 @@
 /* The contents of a file, in pieces, with a digest for each chunk; holes are passed over. */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -111,7 +112,26 @@ static bool pass_hole(struct source *s, const struct source_file *f) {
     return true;
 }
 
+/* Reads into the line itself, where contents go as they are; else into the scratch space. */
+static ssize_t read_piece(struct source *s, size_t n, uint8_t **place, const char **bytes) {
+    *place = s->options->compress == TREE_PLAIN ? transfer_io_reserve(s->io, sizeof s->at + n) : NULL;
+    char *to = *place != NULL ? (char *)*place + sizeof s->at : s->scratch;
+    *bytes = to;
+    return s->stream ? read(s->fd, to, n) : pread(s->fd, to, n, (off_t)s->at);
+}
+
+static int send_bytes(struct source *s, uint8_t *place, const char *bytes, size_t n) {
+    if (place == NULL)
+        return source_pack(s, s->at, bytes, n);
+    uint64_t offset = htobe64(s->at);
+    memcpy(place, &offset, sizeof offset);
+    transfer_io_commit(s->io, TREE_DATA, sizeof offset + n);
+    return 0;
+}
+
 static int send_piece(struct source *s, const struct source_file *f) {
+    uint8_t *place;
+    const char *bytes;
     size_t n = digest_room(&s->digest);
     if (n > TREE_PIECE)
         n = TREE_PIECE;
@@ -119,13 +139,13 @@ static int send_piece(struct source *s, const struct source_file *f) {
         n = (size_t)(f->size - s->at);
     if (s->sparse && n > s->data_end - s->at)
         n = (size_t)(s->data_end - s->at);
-    ssize_t got = s->stream ? read(s->fd, s->scratch, n) : pread(s->fd, s->scratch, n, (off_t)s->at);
+    ssize_t got = read_piece(s, n, &place, &bytes);
     if (got < 0)
         return errno == EINTR ? 0 : finish(s, TREE_UNREADABLE, errno);
     if (got == 0)
         return s->stream ? complete(s, source_first(&s->wanted)) : finish(s, TREE_CHANGED, 0);
-    digest_add(&s->digest, s->scratch, (size_t)got);
-    int e = source_pack(s, s->at, s->scratch, (size_t)got);
+    digest_add(&s->digest, bytes, (size_t)got);
+    int e = send_bytes(s, place, bytes, (size_t)got);
     s->at += (uint64_t)got;
     atomic_fetch_add(&s->report->bytes, (uint64_t)got);
     close_full_chunk(s);

@@ -1,4 +1,5 @@
-/* landline/transfer: a source and a sink joined by two sockets, over folders made for each test. */
+/* landline/transfer: a source and a sink joined by two sockets, and all of it once more by a ring, over folders made for each
+ * test. */
 #include "landline/transfer/sink.h"
 
 #include <setjmp.h>
@@ -20,7 +21,8 @@
 #include "landline/transfer/source.h"
 #include "lib/os/tree.h"
 
-static char scratch[] = "/tmp/landline-transfer-XXXXXX";
+static const char template[] = "/tmp/landline-transfer-XXXXXX";
+static char scratch[sizeof template];
 static int top, from, to;
 
 static int fresh_folder(const char *name) {
@@ -123,6 +125,23 @@ static void same_tree(int a, int b) {
 
 /* ---- a transfer ---- */
 
+static bool over_ring;
+
+/* One end of the line: over the ring, the socket is its bell. */
+static void open_line(struct transfer_io *io, struct ring *ring, int memory, int socket, bool first) {
+    if (memory < 0) {
+        assert_int_equal(transfer_io_init(io, socket, socket), 0);
+        return;
+    }
+    assert_int_equal(ring_open(ring, memory, socket, first), 0);
+    assert_int_equal(transfer_io_init_ring(io, ring), 0);
+}
+
+static void close_line(struct transfer_io *io, struct ring *ring) {
+    transfer_io_free(io);
+    ring_close(ring);
+}
+
 struct run {
     const char *name;
     struct source_options source;
@@ -131,18 +150,19 @@ struct run {
     int source_result, sink_result;
     struct tree_summary source_summary, sink_summary;
     struct transfer_report source_report, sink_report;
-    char problem[4200]; /* the last, at the sink */
-    int sockets[2];
+    char problem[4200];     /* the last, at the sink */
+    int sockets[2], memory; /* of the ring, or -1 */
 };
 
 static void *source_thread(void *arg) {
     struct run *r = arg;
     struct transfer_io io;
     struct source_root root = {.dir = from, .at = r->name, .name = r->name, .stream = -1};
-    assert_int_equal(transfer_io_init(&io, r->sockets[0], r->sockets[0]), 0);
+    struct ring ring = {0};
+    open_line(&io, &ring, r->memory, r->sockets[0], true);
     r->source_result = source_run(&io, &root, 1, &r->source, &r->source_report, &r->source_summary);
     shutdown(r->sockets[0], SHUT_RDWR);
-    transfer_io_free(&io);
+    close_line(&io, &ring);
     return NULL;
 }
 
@@ -181,8 +201,10 @@ static void transfer(struct run *r) {
     int near[2], far[2];
     pthread_t source, relay, back;
     struct transfer_io io;
+    struct ring ring = {0};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, near), 0);
     r->sockets[0] = near[0];
+    r->memory = over_ring && r->cut == 0 ? ring_memory() : -1; /* a line that is cut is one of bytes */
     int end = near[1];
     int fds[3] = {near[1], -1, (int)r->cut};
     if (r->cut > 0) {
@@ -196,11 +218,13 @@ static void transfer(struct run *r) {
     r->source_report = (struct transfer_report){0};
     r->problem[0] = '\0';
     pthread_create(&source, NULL, source_thread, r);
-    assert_int_equal(transfer_io_init(&io, end, end), 0);
+    open_line(&io, &ring, r->memory, end, false);
     r->sink_result = sink_run(&io, &r->sink, &r->sink_report, &r->sink_summary);
     shutdown(end, SHUT_RDWR);
     pthread_join(source, NULL);
-    transfer_io_free(&io);
+    close_line(&io, &ring);
+    if (r->memory >= 0)
+        close(r->memory);
     if (r->cut > 0) {
         pthread_join(relay, NULL);
         pthread_join(back, NULL);
@@ -392,11 +416,24 @@ static void hostile(const struct buf *records, int expected) {
     struct tree_summary summary;
     struct sink_options options = {.dir = to, .stream = -1};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    assert_int_equal(send(pair[0], buf_front(records), buf_size(records), 0), buf_size(records));
+    struct ring ring = {0}, their_ring = {0};
+    int memory = over_ring ? ring_memory() : -1;
+    if (over_ring) {
+        assert_int_equal(ring_open(&their_ring, memory, pair[0], true), 0);
+        assert_true(ring_room(&their_ring) >= (int64_t)buf_size(records));
+        memcpy(ring_back(&their_ring), buf_front(records), buf_size(records));
+        ring_put(&their_ring, buf_size(records));
+        ring_end(&their_ring);
+    } else {
+        assert_int_equal(send(pair[0], buf_front(records), buf_size(records), 0), buf_size(records));
+    }
     shutdown(pair[0], SHUT_WR);
-    assert_int_equal(transfer_io_init(&io, pair[1], pair[1]), 0);
+    open_line(&io, &ring, memory, pair[1], false);
     assert_int_equal(sink_run(&io, &options, &report, &summary), expected);
-    transfer_io_free(&io);
+    close_line(&io, &ring);
+    ring_close(&their_ring);
+    if (memory >= 0)
+        close(memory);
     close(pair[0]);
     close(pair[1]);
 }
@@ -453,6 +490,7 @@ static void hostile_contents(void **state) {
 static int open_scratch(void **state) {
     (void)state;
     sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    memcpy(scratch, template, sizeof template);
     if (mkdtemp(scratch) == NULL)
         return -1;
     top = open(scratch, O_RDONLY | O_DIRECTORY);
@@ -476,5 +514,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(hostile_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hostile_contents, set_up, tear_down),
     };
-    return cmocka_run_group_tests(tests, open_scratch, remove_scratch);
+    int failures = 0;
+    for (int i = 0; i < 2; i++) {
+        over_ring = i > 0;
+        failures += cmocka_run_group_tests(tests, open_scratch, remove_scratch);
+    }
+    return failures;
 }

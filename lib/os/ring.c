@@ -1,0 +1,194 @@
+#include "lib/os/ring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What the two ends tell each other of one lane; each side's words on a cache line of their own. */
+struct ring_lane {
+    _Alignas(64) _Atomic uint64_t written; /* by the writer, in all */
+    _Atomic uint32_t ended, wants_room;
+    _Alignas(64) _Atomic uint64_t taken; /* by the reader, in all */
+    _Atomic uint32_t wants_bytes;
+};
+
+enum { CONTROL = 64 << 10, MEMORY = CONTROL + 2 * RING_SIZE, MAPPED = CONTROL + 4 * RING_SIZE };
+
+_Static_assert(2 * sizeof(struct ring_lane) <= CONTROL, "both lanes fit before the data, on pages of any size");
+
+int ring_memory(void) {
+    int fd = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (fd < 0)
+        return -errno;
+    /* Who could cut it off would kill the other side with SIGBUS. */
+    if (ftruncate(fd, MEMORY) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return fd;
+    int e = -errno;
+    close(fd);
+    return e;
+}
+
+int ring_send(int bell, int memory) {
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec byte = {"", 1};
+    struct msghdr message = {
+        .msg_iov = &byte, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *item = CMSG_FIRSTHDR(&message);
+    *item = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof memory)};
+    memcpy(CMSG_DATA(item), &memory, sizeof memory);
+    return sendmsg(bell, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+int ring_receive(int bell) {
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    ssize_t n = recvmsg(bell, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n <= 0)
+        return n < 0 ? -errno : LL_ELOST;
+    const struct cmsghdr *item = CMSG_FIRSTHDR(&message);
+    int fd;
+    if (item == NULL || item->cmsg_type != SCM_RIGHTS || item->cmsg_len != CMSG_LEN(sizeof fd))
+        return -EPROTO;
+    memcpy(&fd, CMSG_DATA(item), sizeof fd);
+    return fd;
+}
+
+static bool map_at(uint8_t *at, size_t size, int fd, off_t offset) {
+    return mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset) != MAP_FAILED;
+}
+
+int ring_open(struct ring *ring, int memory, int bell, bool first) {
+    struct stat st;
+    *ring = (struct ring){.bell = bell};
+    if (fstat(memory, &st) < 0)
+        return -errno;
+    if (st.st_size != MEMORY)
+        return -EINVAL;
+    uint8_t *at = mmap(NULL, MAPPED, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return -errno;
+    bool mapped = map_at(at, CONTROL, memory, 0);
+    for (int half = 0; half < 4 && mapped; half++)
+        mapped = map_at(at + CONTROL + half * RING_SIZE, RING_SIZE, memory, CONTROL + half / 2 * RING_SIZE);
+    if (!mapped) {
+        int e = -errno;
+        munmap(at, MAPPED);
+        return e;
+    }
+    struct ring_lane *lanes = (struct ring_lane *)(void *)at;
+    uint8_t *data[] = {at + CONTROL, at + CONTROL + 2 * RING_SIZE};
+    ring->map = at;
+    ring->out_lane = &lanes[first ? 0 : 1];
+    ring->in_lane = &lanes[first ? 1 : 0];
+    ring->out = data[first ? 0 : 1];
+    ring->in = data[first ? 1 : 0];
+    return 0;
+}
+
+void ring_close(struct ring *ring) {
+    if (ring->map != NULL)
+        munmap(ring->map, MAPPED);
+    ring->map = NULL;
+}
+
+/* The bell is full when it rings already. */
+static void ring_bell(const struct ring *ring) {
+    ssize_t ignored = send(ring->bell, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)ignored;
+}
+
+/* --- reading --- */
+
+int64_t ring_readable(const struct ring *ring) {
+    uint64_t n = atomic_load_explicit(&ring->in_lane->written, memory_order_acquire) - ring->taken;
+    return n <= RING_SIZE ? (int64_t)n : LL_EPROTOCOL;
+}
+
+/* Half of the lane is free again before a writer that waits is woken, so that the two do not wake each other for every
+ * piece; or all of it. */
+void ring_take(struct ring *ring, size_t n) {
+    struct ring_lane *lane = ring->in_lane;
+    ring->taken += n;
+    atomic_store(&lane->taken, ring->taken);
+    if (atomic_load(&lane->wants_room) != 0 && ring_readable(ring) <= RING_SIZE / 2 &&
+        atomic_exchange(&lane->wants_room, 0) != 0)
+        ring_bell(ring);
+}
+
+bool ring_has_ended(const struct ring *ring) {
+    return atomic_load_explicit(&ring->in_lane->ended, memory_order_acquire) != 0;
+}
+
+bool ring_want_bytes(struct ring *ring, size_t have) {
+    atomic_store(&ring->in_lane->wants_bytes, 1);
+    bool wait = ring_readable(ring) == (int64_t)have && !ring_has_ended(ring);
+    if (!wait)
+        atomic_store(&ring->in_lane->wants_bytes, 0);
+    return wait;
+}
+
+/* --- writing --- */
+
+int64_t ring_room(const struct ring *ring) {
+    uint64_t n = ring->put - atomic_load_explicit(&ring->out_lane->taken, memory_order_acquire);
+    return n <= RING_SIZE ? (int64_t)(RING_SIZE - n) : LL_EPROTOCOL;
+}
+
+void ring_put(struct ring *ring, size_t n) {
+    ring->put += n;
+    atomic_store(&ring->out_lane->written, ring->put);
+}
+
+void ring_tell(struct ring *ring) {
+    if (atomic_load(&ring->out_lane->wants_bytes) != 0 && atomic_exchange(&ring->out_lane->wants_bytes, 0) != 0)
+        ring_bell(ring);
+}
+
+void ring_end(struct ring *ring) {
+    atomic_store(&ring->out_lane->ended, 1);
+    ring_tell(ring);
+}
+
+bool ring_want_room(struct ring *ring, size_t room) {
+    atomic_store(&ring->out_lane->wants_room, 1);
+    int64_t there = ring_room(ring);
+    bool wait = there >= 0 && (size_t)there < room;
+    if (!wait)
+        atomic_store(&ring->out_lane->wants_room, 0);
+    else
+        ring_tell(ring); /* who does not know of the bytes cannot make room */
+    return wait;
+}
+
+/* --- the bell --- */
+
+bool ring_hear(struct ring *ring) {
+    char rung[64];
+    ssize_t n;
+    do
+        n = recv(ring->bell, rung, sizeof rung, MSG_DONTWAIT);
+    while (n == sizeof rung || (n < 0 && errno == EINTR));
+    return n > 0 || (n < 0 && errno == EAGAIN);
+}
+
+bool ring_wait(struct ring *ring) {
+    struct pollfd p = {.fd = ring->bell, .events = POLLIN};
+    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+        continue;
+    return ring_hear(ring);
+}
