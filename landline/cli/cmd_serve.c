@@ -9,6 +9,7 @@
 #include "landline/cli/options.h"
 #include "landline/server/keeper.h"
 #include "landline/socket.h"
+#include "lib/base/number.h"
 #include "lib/os/whole.h"
 #include "lib/os/notify.h"
 #include "lib/os/process.h"
@@ -28,6 +29,7 @@ struct server {
     int listeners[LIMIT_LISTENERS];
     char addresses[LIMIT_LISTENERS][LL_ADDRESS_TEXT];
     size_t count;
+    uint64_t clients;
     char program[PATHS_SIZE];
     ll_signal *signals[3];
 };
@@ -176,6 +178,7 @@ static int serve(struct server *s) {
         .listeners = s->listeners,
         .listener_count = s->count,
         .program = s->program,
+        .clients = (uint32_t)s->clients,
         .gate_user = "nobody",
         .log = say,
         .ready = is_ready,
@@ -235,13 +238,24 @@ static int become_keeper(void) {
     return -errno;
 }
 
+static const char *take_clients(void *target, const char *value) {
+    uint64_t n;
+    if (number_parse(value, 1, LIMIT_CONNECTIONS, &n) != 0)
+        return "is not a number from 1 to 16384";
+    *(uint64_t *)target = n;
+    return NULL;
+}
+
 int cmd_serve(const struct command *self, int argc, char **argv) {
     if (strcmp(program_invocation_name, gate_name) == 0)
         return run_gate(argc, argv);
     struct option_list wanted = {0};
+    struct server server = {0};
     const struct option_row rows[] = {
         {"listen", 'l', OPTION_LIST, &wanted, "ADDR:PORT", "where to listen; may be repeated; port 0 takes a free one",
          NULL},
+        {"clients", 0, OPTION_CALL, &server.clients, "N",
+         "how many may be connected at once; who comes above that is told to come back", take_clients},
         {0},
     };
     const struct options options = {
@@ -258,7 +272,6 @@ int cmd_serve(const struct command *self, int argc, char **argv) {
         return leave;
     if (strcmp(program_invocation_name, keeper_name) != 0)
         become_keeper(); /* if it cannot be, the server runs under the name it has */
-    struct server server = {0};
     leave = start(&server, &wanted);
     option_list_free(&wanted);
     return leave;

@@ -43,6 +43,7 @@ struct remote {
     unsigned interrupts;
     int64_t lost_at; /* since when the link is gone, 0 while it is there */
     char lost_clock[16];
+    bool busy_told;
     struct buf json;            /* one event */
     size_t json_owed[CHANNELS]; /* bytes told as events, of which the window does not know yet */
 };
@@ -75,6 +76,10 @@ static void client_event(void *arg, enum ll_client_event event, const struct ll_
             tell(remote, text);
     } else if (event == LL_CLIENT_RETRY && remote->options.verbose) {
         cli_error("%s", failure->sentence);
+    } else if (event == LL_CLIENT_RETRY && failure->code == LL_EBUSY && !remote->busy_told) {
+        remote->busy_told = true;
+        if (shows_link(remote))
+            tell(remote, "the server is busy, waiting for a place …");
     } else if (event == LL_CLIENT_CONNECTED && remote->lost_at != 0) {
         number_format_duration(length, sizeof length, clock_now() - remote->lost_at);
         snprintf(text, sizeof text, "the link is back after %s, nothing was lost", length);

@@ -63,6 +63,7 @@ struct session *session_new_server(const struct session_server_config *config, i
     if (config->max_streams > 0)
         s->max_streams = config->max_streams;
     s->access = config->access;
+    s->busy_ms = config->busy_ms;
     s->welcome.version = MESSAGE_VERSION;
     s->welcome.unix_ms = config->unix_ms;
     s->welcome.verbs = config->verbs;

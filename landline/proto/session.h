@@ -52,6 +52,7 @@ struct session_server_config {
     struct slice agent, name;  /* copied */
     int64_t greeting_deadline; /* HELLO (and the answer to ENROL) must have come by then */
     uint32_t window_max;
+    uint32_t busy_ms; /* not 0: no room for an enrolled key now, which is told to come back after so long */
 };
 struct session *session_new_server(const struct session_server_config *config, int64_t now);
 
@@ -142,6 +143,7 @@ int session_done(struct session *s, uint32_t stream);
 
 /* Server. */
 int session_enrolled(struct session *s, uint32_t verbs);
+/* No room now: come back after so long. The last of the output, in the place of WELCOME. */
 int session_busy(struct session *s, uint32_t retry_after_ms, const char *text);
 struct session_start {
     uint64_t start0, start1, start2;

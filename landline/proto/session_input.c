@@ -93,9 +93,11 @@ static int on_hello(struct session *s, struct incoming *in) {
     }
     if (s->access != SESSION_ENROLLED)
         return turn_away(s);
-    int e = session_put_welcome(s);
+    int e = s->busy_ms > 0 ? session_busy(s, s->busy_ms, "it has no room for another client") : session_put_welcome(s);
     if (e < 0)
         return session_fail(s, e, CODE_INTERNAL, "no memory for output");
+    if (s->busy_ms > 0)
+        return 1;
     s->state = MESSAGE_OPENED_STATE;
     s->welcomed = true;
     return 1;

@@ -60,6 +60,7 @@ struct session {
     struct message_welcome welcome; /* server: what to say */
     char *names;                    /* server: agent and name, that welcome points into */
     enum session_access access;
+    uint32_t busy_ms;
 
     /* keepalive and measuring */
     int64_t greeting_deadline, last_received, last_asked;

@@ -84,9 +84,12 @@ static void take_settings(struct gate *gate, struct slice payload) {
     struct slice instance = reader_bytes(&r, sizeof gate->instance);
     gate->horizon_s = reader_u32(&r);
     reader_u64(&r);
+    uint32_t most = reader_u32(&r);
     struct slice name = reader_str8(&r);
     if (reader_end(&r) != 0)
         return;
+    if (most != 0)
+        gate->capacity = most < gate->room ? most : gate->room;
     memcpy(gate->instance, instance.data, instance.size);
     memcpy(gate->name, name.data, name.size);
     gate->name[name.size] = '\0';
@@ -110,6 +113,27 @@ static void retire(struct gate *gate) {
     while ((conn = map_each(&gate->conns, &at)) != NULL)
         conn_dismiss(conn, CODE_GOING_AWAY, "the server restarts");
     ll_timer_set(gate->accept_timer, gate->retire_at);
+}
+
+/* --- who may be in --- */
+
+/* One descriptor is a client's; a quarter is kept for strangers, rings and workers. */
+static size_t descriptors_for_clients(void) {
+    size_t most = process_descriptors() / 4 * 3;
+    return most < LIMIT_CONNECTIONS ? most : LIMIT_CONNECTIONS;
+}
+
+uint32_t gate_busy_ms(struct gate *gate) {
+    const int64_t ms = SECOND / 1000;
+    int64_t now = ll_loop_now(gate->loop), turn = gate->next_turn + LIMIT_BUSY_TURN_MS * ms;
+    if (gate->conns.count - gate->strangers < gate->capacity)
+        return 0;
+    if (turn < now + LIMIT_BUSY_MS * ms)
+        turn = now + LIMIT_BUSY_MS * ms;
+    if (turn > now + LIMIT_BUSY_MOST_MS * ms)
+        turn = now + LIMIT_BUSY_MOST_MS * ms;
+    gate->next_turn = turn;
+    return (uint32_t)((turn - now) / ms);
 }
 
 static void for_connection(struct gate *gate, struct ipc_message *m) {
@@ -210,6 +234,7 @@ int gate_open(struct gate **out, ll_loop *loop, int ipc_fd, const int *listeners
     }
     gate->loop = loop;
     gate->retire_at = LL_NEVER;
+    gate->room = gate->capacity = descriptors_for_clients();
     gate->listener_count = count < LIMIT_LISTENERS ? count : LIMIT_LISTENERS;
     memcpy(gate->listeners, listeners, gate->listener_count * sizeof *listeners);
     ipc_init(&gate->ipc, ipc_fd, IPC_FROM_GATE);

@@ -100,6 +100,9 @@ struct gate {
     struct map sources;           /* strangers by address */
     struct conn *oldest, *newest; /* strangers */
     size_t strangers;
+    size_t room;      /* clients that descriptors suffice for; */
+    size_t capacity;  /* clients that may be in at once */
+    int64_t next_turn; /* when the last of those who were turned away comes back */
     uint32_t last_number;
     struct conn *dirty;
     int64_t retire_at; /* LL_NEVER until the keeper says so */
@@ -114,6 +117,8 @@ int gate_open(struct gate **out, ll_loop *loop, int ipc_fd, const int *listeners
 void gate_close(struct gate *gate);
 /* Before each wait of the loop. False: the gate has ended. */
 bool gate_settle(struct gate *gate);
+/* 0: there is room for one more client; else after how many ms it may come back. Each gets a turn of its own. */
+uint32_t gate_busy_ms(struct gate *gate);
 const struct gate_grant *gate_find(const struct gate *gate, const struct tls_pin *pin);
 void gate_log(struct gate *gate, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -131,7 +136,7 @@ void conn_touch(struct conn *conn);
 void conn_settle(struct conn *conn);
 /* CLOSE to the client, then the end. */
 void conn_dismiss(struct conn *conn, uint16_t code, const char *text);
-/* The keeper has judged an ENROL. */
+/* The keeper has judged an ENROL, whose client is told to come back where there is no room for it. */
 void conn_enrolled(struct conn *conn, uint16_t code, uint32_t verbs);
 /* It is no stranger any more. */
 void conn_known(struct conn *conn);

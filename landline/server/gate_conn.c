@@ -148,8 +148,13 @@ void conn_enrolled(struct conn *conn, uint16_t code, uint32_t verbs) {
         conn_dismiss(conn, code, message_code_text(code));
         return;
     }
-    session_enrolled(conn->session, verbs);
-    conn_known(conn);
+    uint32_t busy_ms = gate_busy_ms(conn->gate);
+    if (busy_ms > 0) {
+        session_busy(conn->session, busy_ms, "it has no room for another client");
+    } else {
+        session_enrolled(conn->session, verbs);
+        conn_known(conn);
+    }
     conn_touch(conn);
 }
 
@@ -180,6 +185,8 @@ static void begin_session(struct conn *conn) {
         .greeting_deadline = ll_timer_deadline(conn->timer),
         .window_max = LIMIT_GATE_WINDOW,
     };
+    if (config.access == SESSION_ENROLLED)
+        config.busy_ms = gate_busy_ms(gate);
     memcpy(config.instance, gate->instance, sizeof config.instance);
     conn->session = session_new_server(&config, ll_loop_now(gate->loop));
     if (conn->session == NULL)
@@ -192,6 +199,8 @@ static void handle(struct conn *conn, const struct session_event *event) {
     struct ipc *ipc = &conn->gate->ipc;
     switch (event->type) {
     case MESSAGE_HELLO:
+        if (session_state(conn->session) == MESSAGE_CLOSED)
+            break; /* it was told to come back */
         announce(conn, event->u.hello.agent);
         if (session_state(conn->session) == MESSAGE_OPENED_STATE)
             conn_known(conn);
@@ -416,9 +425,6 @@ void conn_accept(struct gate *gate, int listener) {
         if (fd < 0)
             return;
         make_place(gate, source_of(&peer));
-        if (gate->conns.count >= LIMIT_CONNECTIONS)
-            close(fd);
-        else
-            begin(gate, fd, &peer);
+        begin(gate, fd, &peer);
     }
 }

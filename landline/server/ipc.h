@@ -27,8 +27,9 @@ enum ipc_side {
 /* name, number, sender, least and most bytes of payload. Fields in the order of the comment; [c] needs a connection, [s] a
  * stream as well, [n] a channel too. To add a message, add a line. */
 #define IPC_LIST(X)                                                                                                    \
-    /* 16 bytes instance, u32 horizon_s, u64 unix_ms of the start, str8 name of the machine */                         \
-    X(SETTINGS, 0x01, FROM_KEEPER, 29, 1024)                                                                           \
+    /* 16 bytes instance, u32 horizon_s, u64 unix_ms of the start, u32 clients at once (0: the gate's own limit), str8    \
+     * name of the machine */                                                                                            \
+    X(SETTINGS, 0x01, FROM_KEEPER, 33, 1024)                                                                           \
     /* n × (32 bytes pin, u32 verbs, u8 revoked): the whole table, in place of the one before */                      \
     X(GRANTS, 0x02, FROM_KEEPER, 0, LIMIT_GRANTS * 37)                                                                 \
     /* take no more connections, send the clients away, end */                                                         \

@@ -67,6 +67,7 @@ static void greet(struct keeper *keeper) {
     buf_add(&ipc->out, runs_instance(keeper->host.runs), LEDGER_INSTANCE);
     buf_add_u32(&ipc->out, runs_horizon_s(keeper->host.runs));
     buf_add_u64(&ipc->out, run_unix_ms());
+    buf_add_u32(&ipc->out, keeper->config.clients);
     buf_add_str8(&ipc->out, name, strlen(name));
     ipc_finish(ipc, mark);
     peer_send_grants(keeper);

@@ -21,6 +21,7 @@ struct keeper_config {
     const int *listeners; /* taken over, also in failure */
     size_t listener_count;
     const char *program;   /* executed for the gate, which calls gate_main(); NULL: the gate is part of this process */
+    uint32_t clients;      /* that may be in at once; 0: as many as descriptors and LIMIT_CONNECTIONS allow */
     const char *gate_user; /* whom root's gate becomes */
     void (*log)(void *arg, const char *text);                             /* one line, printable */
     void (*ready)(void *arg);                                             /* the first gate serves */

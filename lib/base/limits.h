@@ -114,7 +114,10 @@ enum {
     LIMIT_INVITE_MEMORY = 7 * 24 * 3600 * 1000, /* ms that an expired invite is remembered, to be told apart */
 
     /* The server */
-    LIMIT_CONNECTIONS = 16384,
+    LIMIT_CONNECTIONS = 16384,     /* of clients that are in, where the user names no other number */
+    LIMIT_BUSY_MS = 1000,          /* BUSY: the first of those who were turned away comes back after so long … */
+    LIMIT_BUSY_MOST_MS = 60000,    /* … the last after so long … */
+    LIMIT_BUSY_TURN_MS = 20,       /* … and between two of them lies so much */
     LIMIT_STRANGERS = 1024,        /* connections that have not proved an enrolled key yet … */
     LIMIT_STRANGERS_SOURCE = 128,  /* … and how many of them one address may have */
     LIMIT_RUNS = 10000,            /* running at once */

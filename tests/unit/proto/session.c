@@ -133,6 +133,27 @@ static void no_common_version(void **state) {
     }
 }
 
+/* What was sent along with HELLO had no effect: the client may send it again as new. */
+static void full(void **state) {
+    (void)state;
+    const struct session_server_config config = {.greeting_deadline = INT64_MAX, .busy_ms = 1500};
+    struct session *client = make_client(false), *server = session_new_server(&config, 0);
+    struct session_event event;
+    struct buf wire;
+    buf_init(&wire, 4096);
+    assert_int_equal(session_open(client, 0, text_slice("run"), text_slice("r"), SESSION_BULK), 1);
+    take_output(client, &wire);
+    assert_int_equal(feed(server, wire.data, buf_size(&wire), 0, &event, MESSAGE_HELLO), LL_EOF);
+    assert_int_equal(session_state(server), MESSAGE_CLOSED);
+    pass(server, client, 0, &event, MESSAGE_BUSY);
+    assert_int_equal(event.u.busy.retry_after_ms, 1500);
+    assert_int_equal(session_output(server).size, 0);
+    assert_true(session_untouched(client));
+    buf_free(&wire);
+    session_free(client);
+    session_free(server);
+}
+
 static void busy(void **state) {
     (void)state;
     struct session *client = make_client(false), *server = make_server(SESSION_ENROLLED, 0);
@@ -323,6 +344,7 @@ int main(void) {
         cmocka_unit_test(enrolment),
         cmocka_unit_test(turned_away),
         cmocka_unit_test(no_common_version),
+        cmocka_unit_test(full),
         cmocka_unit_test(busy),
         cmocka_unit_test(resume),
         cmocka_unit_test(stop),
