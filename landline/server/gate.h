@@ -100,8 +100,8 @@ struct gate {
     struct map sources;           /* strangers by address */
     struct conn *oldest, *newest; /* strangers */
     size_t strangers;
-    size_t room;      /* clients that descriptors suffice for; */
-    size_t capacity;  /* clients that may be in at once */
+    size_t room;       /* clients that descriptors suffice for; */
+    size_t capacity;   /* clients that may be in at once */
     int64_t next_turn; /* when the last of those who were turned away comes back */
     uint32_t last_number;
     struct conn *dirty;

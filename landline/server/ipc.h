@@ -26,40 +26,40 @@ enum ipc_side {
 
 /* name, number, sender, least and most bytes of payload. Fields in the order of the comment; [c] needs a connection, [s] a
  * stream as well, [n] a channel too. To add a message, add a line. */
-#define IPC_LIST(X)                                                                                                    \
+#define IPC_LIST(X)                                                                                                         \
     /* 16 bytes instance, u32 horizon_s, u64 unix_ms of the start, u32 clients at once (0: the gate's own limit), str8    \
-     * name of the machine */                                                                                            \
-    X(SETTINGS, 0x01, FROM_KEEPER, 33, 1024)                                                                           \
-    /* n × (32 bytes pin, u32 verbs, u8 revoked): the whole table, in place of the one before */                      \
-    X(GRANTS, 0x02, FROM_KEEPER, 0, LIMIT_GRANTS * 37)                                                                 \
-    /* take no more connections, send the clients away, end */                                                         \
-    X(RETIRE, 0x03, FROM_KEEPER, 0, 0)                                                                                 \
-    X(ENROLLED, 0x04, FROM_KEEPER, 6, 6)   /* [c] u16 code, u32 verbs */                                               \
-    X(DISMISS, 0x05, FROM_KEEPER, 2, 1024) /* [c] u16 code, text */                                                    \
-    X(OPENED, 0x10, FROM_KEEPER, 29,                                                                                   \
-      LIMIT_IPC_FRAME)                               /* [s] u64 start0, start1, start2, u32 window0, u8 flags, rest */ \
-    X(REFUSED, 0x11, FROM_KEEPER, 6, 1024)           /* [s] u16 code, u32 errno, text */                               \
-    X(OUTPUT, 0x12, FROM_KEEPER, 9, LIMIT_IPC_FRAME) /* [n] u64 offset, bytes */                                       \
-    X(RING, 0x13, FROM_KEEPER, 16, 16)               /* [n] u64 size, u64 from; with a descriptor */                   \
-    X(PRODUCED, 0x14, FROM_KEEPER, 8, 8)             /* [n] u64: the ring holds bytes up to here */                    \
-    X(OUTPUT_END, 0x15, FROM_KEEPER, 8, 8)           /* [n] u64 total */                                               \
-    X(CONSUMED, 0x16, FROM_KEEPER, 8, 8)             /* [s] u64: bytes of channel 0 that are where they go */          \
-    X(STOP_INPUT, 0x17, FROM_KEEPER, 2, 2)           /* [s] u16 code */                                                \
-    X(RESULT, 0x18, FROM_KEEPER, 0, LIMIT_IPC_FRAME) /* [s] bytes */                                                   \
-    X(NOTICE, 0x19, FROM_KEEPER, 0, 1024)            /* [s] text */                                                    \
-    X(DIRECT, 0x1a, FROM_KEEPER, 0, 0)               /* [s] with a socket that is channels 0 and 1 */                  \
-    X(READY, 0x41, FROM_GATE, 0, 1024)               /* the sandbox is on: text for the log */                         \
-    X(LOG, 0x42, FROM_GATE, 0, 1024)                 /* text */                                                        \
-    X(CONNECTED, 0x43, FROM_GATE, 34, 1024)          /* [c] 32 bytes pin, str8 peer's address, str8 agent */           \
-    X(ENROL, 0x44, FROM_GATE, 41, 1024)              /* [c] as in PROTOCOL 5 */                                        \
-    X(GONE, 0x45, FROM_GATE, 0, 0)                   /* [c] the connection has ended */                                \
-    X(OPEN, 0x50, FROM_GATE, 10, LIMIT_IPC_FRAME)    /* [s] as in PROTOCOL 5 */                                        \
-    X(INPUT, 0x51, FROM_GATE, 9, LIMIT_IPC_FRAME)    /* [s] u64 offset, bytes */                                       \
-    X(INPUT_END, 0x52, FROM_GATE, 8, 8)              /* [s] u64 total */                                               \
-    X(ACKED, 0x53, FROM_GATE, 8, 8)                  /* [n] u64: the client has all below */                           \
-    X(STOPPED, 0x54, FROM_GATE, 2, 2)                /* [n] u16 code */                                                \
-    X(CONTROL, 0x55, FROM_GATE, 1, 65536)            /* [s] u8 kind, body */                                           \
-    X(DONE, 0x56, FROM_GATE, 0, 0)                   /* [s] */                                                         \
+     * name of the machine */ \
+    X(SETTINGS, 0x01, FROM_KEEPER, 33, 1024)                                                                                \
+    /* n × (32 bytes pin, u32 verbs, u8 revoked): the whole table, in place of the one before */                           \
+    X(GRANTS, 0x02, FROM_KEEPER, 0, LIMIT_GRANTS * 37)                                                                      \
+    /* take no more connections, send the clients away, end */                                                              \
+    X(RETIRE, 0x03, FROM_KEEPER, 0, 0)                                                                                      \
+    X(ENROLLED, 0x04, FROM_KEEPER, 6, 6)   /* [c] u16 code, u32 verbs */                                                    \
+    X(DISMISS, 0x05, FROM_KEEPER, 2, 1024) /* [c] u16 code, text */                                                         \
+    X(OPENED, 0x10, FROM_KEEPER, 29,                                                                                        \
+      LIMIT_IPC_FRAME)                               /* [s] u64 start0, start1, start2, u32 window0, u8 flags, rest */      \
+    X(REFUSED, 0x11, FROM_KEEPER, 6, 1024)           /* [s] u16 code, u32 errno, text */                                    \
+    X(OUTPUT, 0x12, FROM_KEEPER, 9, LIMIT_IPC_FRAME) /* [n] u64 offset, bytes */                                            \
+    X(RING, 0x13, FROM_KEEPER, 16, 16)               /* [n] u64 size, u64 from; with a descriptor */                        \
+    X(PRODUCED, 0x14, FROM_KEEPER, 8, 8)             /* [n] u64: the ring holds bytes up to here */                         \
+    X(OUTPUT_END, 0x15, FROM_KEEPER, 8, 8)           /* [n] u64 total */                                                    \
+    X(CONSUMED, 0x16, FROM_KEEPER, 8, 8)             /* [s] u64: bytes of channel 0 that are where they go */               \
+    X(STOP_INPUT, 0x17, FROM_KEEPER, 2, 2)           /* [s] u16 code */                                                     \
+    X(RESULT, 0x18, FROM_KEEPER, 0, LIMIT_IPC_FRAME) /* [s] bytes */                                                        \
+    X(NOTICE, 0x19, FROM_KEEPER, 0, 1024)            /* [s] text */                                                         \
+    X(DIRECT, 0x1a, FROM_KEEPER, 0, 0)               /* [s] with a socket that is channels 0 and 1 */                       \
+    X(READY, 0x41, FROM_GATE, 0, 1024)               /* the sandbox is on: text for the log */                              \
+    X(LOG, 0x42, FROM_GATE, 0, 1024)                 /* text */                                                             \
+    X(CONNECTED, 0x43, FROM_GATE, 34, 1024)          /* [c] 32 bytes pin, str8 peer's address, str8 agent */                \
+    X(ENROL, 0x44, FROM_GATE, 41, 1024)              /* [c] as in PROTOCOL 5 */                                             \
+    X(GONE, 0x45, FROM_GATE, 0, 0)                   /* [c] the connection has ended */                                     \
+    X(OPEN, 0x50, FROM_GATE, 10, LIMIT_IPC_FRAME)    /* [s] as in PROTOCOL 5 */                                             \
+    X(INPUT, 0x51, FROM_GATE, 9, LIMIT_IPC_FRAME)    /* [s] u64 offset, bytes */                                            \
+    X(INPUT_END, 0x52, FROM_GATE, 8, 8)              /* [s] u64 total */                                                    \
+    X(ACKED, 0x53, FROM_GATE, 8, 8)                  /* [n] u64: the client has all below */                                \
+    X(STOPPED, 0x54, FROM_GATE, 2, 2)                /* [n] u16 code */                                                     \
+    X(CONTROL, 0x55, FROM_GATE, 1, 65536)            /* [s] u8 kind, body */                                                \
+    X(DONE, 0x56, FROM_GATE, 0, 0)                   /* [s] */                                                              \
     X(SENT, 0x57, FROM_GATE, 8, 8)                   /* [n] u64: paced output has left up to here */
 
 enum ipc_type {

@@ -143,7 +143,7 @@ static void full(void **state) {
     buf_init(&wire, 4096);
     assert_int_equal(session_open(client, 0, text_slice("run"), text_slice("r"), SESSION_BULK), 1);
     take_output(client, &wire);
-    assert_int_equal(feed(server, wire.data, buf_size(&wire), 0, &event, MESSAGE_HELLO), LL_EOF);
+    assert_int_equal(feed(server, wire.data, buf_size(&wire), 0, &event, 0), LL_EOF);
     assert_int_equal(session_state(server), MESSAGE_CLOSED);
     pass(server, client, 0, &event, MESSAGE_BUSY);
     assert_int_equal(event.u.busy.retry_after_ms, 1500);
