@@ -1,17 +1,19 @@
-/* Sends each line typed as a command, prints what it wrote. */
+/* Sends each line typed as a command and prints what one receive gives for it. The rest of a longer output comes with the
+ * next answer: these are the sticky packets of sticky.c, and ssh_client.c has the cure. */
 #include "examples/example.h"
 
 int main(int argc, char **argv) {
     ll_socket *s = connect_there(argc, argv, 6969);
-    char line[4096], *output = NULL;
+    char line[1024], output[1024];
     while (fgets(line, sizeof line, stdin) != NULL) {
-        check(send_message(s, line, strcspn(line, "\n")), "send");
-        int64_t size = receive_message(s, &output);
-        check(size < 0 ? (int)size : 0, "receive");
-        fwrite(output, 1, (size_t)size, stdout);
-        printf("(%lld bytes)\n", (long long)size);
+        size_t size = strcspn(line, "\n");
+        if (size == 0)
+            continue; /* nothing sent, nothing would come back */
+        check(ll_socket_sendall(s, line, size, 0, NULL), "send");
+        ssize_t n = ll_socket_recv(s, output, sizeof output, 0);
+        check(n == 0 ? LL_EOF : (int)n, "receive");
+        fwrite(output, 1, (size_t)n, stdout);
         fflush(stdout);
-        free(output);
     }
     ll_socket_free(s);
     return 0;

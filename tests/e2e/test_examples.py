@@ -7,6 +7,8 @@ import signal
 
 import pytest
 
+import support
+
 raw_sockets = pytest.mark.skipif(os.geteuid() != 0, reason="raw sockets need CAP_NET_RAW")
 
 
@@ -51,9 +53,34 @@ def test_upper_serves_one_after_another(build, landline):
         assert result.stdout == b"ONE\nTWO WORDS\n" + b"X" * 1000 + b"\n"
 
 
-def test_exec_gives_whole_outputs_with_their_lengths(build, landline):
+def test_exec_answers_each_command_with_its_output_and_nothing_else(build, landline):
     _, where = serve(build, landline, "exec_server")
-    result = ask(build, landline, "exec_client", where,
+    for _ in range(2):  # one client after another
+        result = ask(build, landline, "exec_client", where, input=b"echo hello\n\ntrue\nexpr 6 '*' 7\n")
+        assert result.stdout == b"hello\n\n42\n"
+
+
+def test_exec_cannot_tell_where_an_output_ends(build, landline):
+    """The disease that ssh_server cures: the rest of a long output is taken for the next answer."""
+    _, where = serve(build, landline, "exec_server")
+    result = ask(build, landline, "exec_client", where, input=b"head -c 3000 /dev/zero\necho hello\n")
+    assert 0 < len(result.stdout) <= 2048 and result.stdout.strip(b"\0") == b""
+
+
+def test_exec_ends_a_command_whose_client_has_gone(build, landline):
+    _, where = serve(build, landline, "exec_server")
+    client = landline.spawn([example(build, "exec_client"), where], stdin=-1)
+    client.stdin.write(b"yes\n")
+    client.stdin.flush()
+    client.stdout.wait_for(rb"y\ny\n")
+    client.signal(signal.SIGKILL)
+    client.wait()
+    assert ask(build, landline, "exec_client", where, input=b"echo next\n").stdout == b"next\n"
+
+
+def test_ssh_gives_whole_outputs_with_their_lengths(build, landline):
+    _, where = serve(build, landline, "ssh_server")
+    result = ask(build, landline, "ssh_client", where,
                  input=b"echo hello\ntrue\nno-such-command-here || echo failed\nseq 100000\n")
     numbers = b"".join(b"%d\n" % i for i in range(1, 100001))
     assert result.stdout.startswith(b"hello\n(6 bytes)\n(0 bytes)\n")
@@ -61,19 +88,32 @@ def test_exec_gives_whole_outputs_with_their_lengths(build, landline):
     assert result.stdout.endswith(numbers + b"(%d bytes)\n" % len(numbers))
 
 
-def test_exec_serves_others_while_one_command_runs(build, landline, scratch):
-    _, where = serve(build, landline, "exec_server")
+def test_ssh_serves_others_while_one_command_runs(build, landline, scratch):
+    _, where = serve(build, landline, "ssh_server")
     fifo = os.path.join(scratch, "fifo")
     os.mkfifo(fifo)
-    slow = landline.spawn([example(build, "exec_client"), where], stdin=-1)
+    slow = landline.spawn([example(build, "ssh_client"), where], stdin=-1)
     slow.stdin.write(b"cat %s\n" % fifo.encode())
     slow.stdin.flush()
-    assert ask(build, landline, "exec_client", where, input=b"echo me too\n").stdout == b"me too\n(7 bytes)\n"
+    assert ask(build, landline, "ssh_client", where, input=b"echo me too\n").stdout == b"me too\n(7 bytes)\n"
     with open(fifo, "wb") as f:
         f.write(b"at last\n")
     slow.stdout.wait_for(rb"at last\n\(8 bytes\)")
     slow.stdin.close()
     assert slow.wait() == 0
+
+
+def test_exec_and_upper_understand_the_old_programs(build, landline):
+    """The plain pairs speak as the programs they stand for: an old client to our server, ours to an old server."""
+    peers = os.path.join(support.ROOT, "tests", "peer")
+    for name, line, answer in (("exec", b"echo hello\n", b"hello\n"), ("upper", b"hello\n", b"HELLO\n")):
+        old = ["/usr/bin/python3", os.path.join(peers, "seed_%s.py" % name)]
+        _, where = serve(build, landline, name + "_server")
+        result = landline.run([*old, "ask", *where.split(":")], input=line)
+        assert (result.returncode, answer.strip() in result.stdout) == (0, True), result
+        server = landline.spawn([*old, "serve", "0"])
+        port = server.stdout.wait_for(rb"listening (\d+)\n").group(1).decode()
+        assert ask(build, landline, name + "_client", "127.0.0.1:" + port, input=line).stdout == answer
 
 
 @pytest.mark.parametrize("size", [0, 1, 1023, 1024, 1025, 5000000])
