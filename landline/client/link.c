@@ -251,7 +251,12 @@ static void ready(void *arg, unsigned events) {
         for (int i = 0; i < READS && receive(link); i++)
             continue;
     link->busy = false;
-    flush(link);
+    /* The last word to a broker waits a pass: mostly it is DONE, and closing the socket, which is what follows, says the
+     * same without waking it twice. */
+    if (link->is_local && link->was_in && session_streams(link->session) == 0)
+        ll_timer_set(link->timer, 0);
+    else
+        flush(link);
 }
 
 static unsigned wants(void *arg) {
@@ -324,7 +329,7 @@ void link_start(struct link *link) {
 void link_free(struct link *link) {
     if (link == NULL)
         return;
-    if (!link->over && link->was_open) {
+    if (!link->over && link->was_open && !link->is_local) {
         session_close(link->session, CODE_NONE, "");
         flush(link);
         wire_close(link->wire);
