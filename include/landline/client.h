@@ -79,11 +79,14 @@ struct ll_client_options {
     const char *key_file;     /* … and the own key; NULL: the user's own, made if there is none yet */
     double connect_timeout_s; /* for each attempt to connect, greeting included; 0 is 20 */
     double patience_s;        /* how long to try again after a link was lost; 0 is 15 minutes, negative for ever */
-    bool no_broker;           /* a connection of this client's own. Else a host of the list is reached through the
+    double silence_s; /* how long the server may be silent before the link counts as lost, 0.3 … 45; 0 is 45, or
+                               * what the environment's LANDLINE_SILENCE says ("5s"). A third of it is waited before
+                               * the client asks; an attempt to connect takes no longer either */
+    bool no_broker;   /* a connection of this client's own. Else a host of the list is reached through the
                                * connection that the user's last landline command has left, where there is one: it costs
                                * no handshake, and if it fails the host is asked directly. A client never leaves one
                                * itself. The environment's LANDLINE_BROKER=off sets this for all */
-    ll_loop *loop;            /* run on this loop, which stays the caller's; NULL: one of its own */
+    ll_loop *loop;    /* run on this loop, which stays the caller's; NULL: one of its own */
     void (*event)(void *arg, enum ll_client_event event, const struct ll_failure *failure); /* may be NULL */
     void *arg;
 };

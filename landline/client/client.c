@@ -10,6 +10,8 @@
 #include "landline/client/failure.h"
 #include "landline/client/hosts.h"
 #include "lib/base/escape.h"
+#include "lib/base/limits.h"
+#include "lib/base/number.h"
 #include "lib/os/clock.h"
 #include "lib/os/paths.h"
 #include "lib/os/random.h"
@@ -74,6 +76,16 @@ static int from_options(ll_client *client, const struct ll_client_options *optio
     return 0;
 }
 
+/* What the options say, else the environment: milliseconds, 0 for the protocol's. */
+static uint32_t silence_of(const struct ll_client_options *options) {
+    const char *said = getenv("LANDLINE_SILENCE");
+    int64_t ns = nanoseconds(options->silence_s), ms;
+    if (options->silence_s <= 0 && (said == NULL || number_parse_duration(said, &ns) != 0))
+        return 0;
+    ms = ns / 1000000;
+    return ms < LIMIT_SILENCE_MS ? LIMIT_SILENCE_MS : ms < LIMIT_DEAD_AFTER_MS ? (uint32_t)ms : 0;
+}
+
 static void connect_again(void *arg);
 
 static int prepare(ll_client *client, const struct ll_client_options *options, struct ll_failure *failure) {
@@ -109,6 +121,9 @@ int ll_client_open(const struct ll_client_options *options, ll_client **out, str
         nanoseconds(options->connect_timeout_s > 0 ? options->connect_timeout_s : CONNECT_TIMEOUT_S);
     client->patience =
         options->patience_s < 0 ? -1 : nanoseconds(options->patience_s > 0 ? options->patience_s : PATIENCE_S);
+    client->silence_ms = silence_of(options);
+    if (client->silence_ms > 0 && client->connect_timeout > client->silence_ms * INT64_C(1000000))
+        client->connect_timeout = client->silence_ms * INT64_C(1000000);
     int error = prepare(client, options, failure);
     if (error != 0) {
         ll_client_free(client);
@@ -148,7 +163,8 @@ static void tell(ll_client *client, enum ll_client_event event, const struct ll_
 /* ---- the list of jobs ---- */
 
 struct link *client_link(const ll_client *client) {
-    return client->state == CLIENT_LINKED && client->link_is_open ? client->link : NULL;
+    bool usable = client->state == CLIENT_LINKED && client->link_is_open && !link_is_over(client->link);
+    return usable ? client->link : NULL;
 }
 
 void client_remove(struct client_job *job) {
@@ -347,6 +363,7 @@ static int link_up(ll_client *client, ll_socket *socket, struct wire *wire) {
     int64_t greeting = client->over_broker ? LIMIT_BROKER_GREETING_MS * INT64_C(1000000) : client->connect_timeout;
     struct link_config config = {.loop = client->loop,
                                  .greeting_deadline = clock_after(clock_now(), greeting),
+                                 .dead_after_ms = client->silence_ms,
                                  .owner = &link_owner,
                                  .arg = client};
     client->state = CLIENT_LINKED;

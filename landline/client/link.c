@@ -302,7 +302,8 @@ int link_new(struct link **out, const struct link_config *config, ll_socket *soc
     struct session_client_config session = {.agent = {(const uint8_t *)AGENT, sizeof AGENT - 1},
                                             .unix_ms = unix_ms(),
                                             .greeting_deadline = config->greeting_deadline,
-                                            .enrol = config->enrol};
+                                            .enrol = config->enrol,
+                                            .dead_after_ms = config->dead_after_ms};
     link->session = session_new_client(&session, clock_now());
     int error = link->session == NULL ? -ENOMEM : 0;
     if (error == 0)
@@ -344,6 +345,10 @@ void link_free(struct link *link) {
     wire_free(link->wire);
     session_free(link->session);
     free(link);
+}
+
+bool link_is_over(const struct link *link) {
+    return link->over;
 }
 
 struct session *link_session(struct link *link) {

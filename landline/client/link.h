@@ -52,6 +52,7 @@ struct link_config {
     ll_loop *loop;
     bool enrol;
     int64_t greeting_deadline;
+    uint32_t dead_after_ms; /* as the session's */
     const struct link_owner *owner;
     void *arg;
 };
@@ -64,6 +65,8 @@ void link_start(struct link *link);
 void link_free(struct link *link);
 
 struct session *link_session(struct link *link);
+/* It has ended, and the owner will be told: nothing can be opened on it any more. */
+bool link_is_over(const struct link *link);
 
 /* After session calls from outside the link's own callbacks, or when a user got bytes to send: sends what can be sent. */
 void link_ready(struct link *link, struct link_user *user); /* `user` NULL: only the session's output */

@@ -22,6 +22,8 @@ static struct session *make(enum message_role role, int64_t greeting_deadline, u
     buf_init(&s->out, LIMIT_SESSION_OUTPUT);
     s->now = s->last_received = s->last_asked = now;
     s->greeting_deadline = greeting_deadline;
+    s->ask_after = LIMIT_PING_AFTER_MS * SESSION_MS;
+    s->dead_after = LIMIT_DEAD_AFTER_MS * SESSION_MS;
     s->window_max = window_max > 0 && window_max < LIMIT_WINDOW ? window_max : LIMIT_WINDOW;
     s->max_streams = LIMIT_STREAMS;
     return s;
@@ -32,6 +34,10 @@ struct session *session_new_client(const struct session_client_config *config, i
     if (s == NULL)
         return NULL;
     s->enrol_expected = config->enrol;
+    if (config->dead_after_ms > 0 && config->dead_after_ms < LIMIT_DEAD_AFTER_MS) {
+        s->dead_after = config->dead_after_ms * SESSION_MS;
+        s->ask_after = s->dead_after / 3;
+    }
     if (session_put_hello(s, config) < 0) {
         session_free(s);
         return NULL;
@@ -147,7 +153,7 @@ size_t session_memory(const struct session *s) {
 
 static int64_t ask_at(const struct session *s) {
     int64_t from = s->last_received > s->last_asked ? s->last_received : s->last_asked;
-    return from + LIMIT_PING_AFTER_MS * SESSION_MS;
+    return from + s->ask_after;
 }
 
 int64_t session_deadline(const struct session *s) {
@@ -155,7 +161,7 @@ int64_t session_deadline(const struct session *s) {
         return INT64_MAX;
     if (!s->welcomed)
         return s->greeting_deadline;
-    int64_t dead = s->last_received + LIMIT_DEAD_AFTER_MS * SESSION_MS, ask = ask_at(s);
+    int64_t dead = s->last_received + s->dead_after, ask = ask_at(s);
     int64_t credit = session_flow_deadline(s), next = ask < dead ? ask : dead;
     return credit < next ? credit : next;
 }
@@ -170,8 +176,8 @@ int session_tick(struct session *s, int64_t now) {
             return 0;
         return session_fail(s, LL_ETIMEOUT, CODE_TIMEOUT, "too slow to get in");
     }
-    if (now >= s->last_received + LIMIT_DEAD_AFTER_MS * SESSION_MS)
-        return session_fail(s, LL_ETIMEOUT, CODE_TIMEOUT, "nothing heard for %d s", LIMIT_DEAD_AFTER_MS / 1000);
+    if (now >= s->last_received + s->dead_after)
+        return session_fail(s, LL_ETIMEOUT, CODE_TIMEOUT, "nothing heard for %.3g s", (double)s->dead_after / 1e9);
     if (now < ask_at(s))
         return 0;
     int e = session_put_ping(s);

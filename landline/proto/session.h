@@ -30,6 +30,7 @@ struct session_client_config {
     int64_t greeting_deadline; /* WELCOME must have come by then */
     bool enrol;                /* session_enrol() follows: tell the server so */
     uint32_t window_max;       /* the most memory that one receiving channel may take; 0: LIMIT_WINDOW */
+    uint32_t dead_after_ms;    /* silence after which it is dead, asked for after a third; 0: LIMIT_DEAD_AFTER_MS */
 };
 
 /* HELLO is in the output at once, and the caller may add session_open() or session_enrol() without waiting. Slices are copied.

@@ -64,7 +64,8 @@ struct session {
 
     /* keepalive and measuring */
     int64_t greeting_deadline, last_received, last_asked;
-    int64_t ping_at; /* when the PING that is under way was sent; 0 without one */
+    int64_t ask_after, dead_after; /* ns of silence */
+    int64_t ping_at;               /* when the PING that is under way was sent; 0 without one */
     uint64_t ping_value;
     bool ping_wanted; /* the caller asked for it */
     bool pong_due;

@@ -26,6 +26,13 @@ enum { RUN_NAME = 64 };
 
 struct run;
 
+/* What a watcher has to do with the input (PROTOCOL 7.5). */
+enum claim {
+    CLAIM_NONE,    /* it looks on */
+    CLAIM_REQUEST, /* a run request: the one of the youngest connection feeds */
+    CLAIM_TAKE,    /* it feeds from now on, and no request does any more */
+};
+
 struct watcher {
     struct exchange *x;
     struct run *run;
@@ -39,8 +46,10 @@ struct watcher {
         bool stopped;   /* wants no more */
         bool ended;     /* was told the end */
     } out[2];
-    bool leaving; /* was refused; still counts until it is gone */
-    bool over;    /* was told the result */
+    bool leaving;   /* was refused; still counts until it is gone */
+    bool over;      /* was told the result */
+    bool requested; /* came by a run request … */
+    bool succeeded; /* … and its client has made another connection for it since */
 };
 
 struct run {
@@ -76,6 +85,8 @@ struct run {
     uint64_t input_received, input_written; /* offsets */
     bool input_ended;
     struct watcher *feeder;
+    uint64_t feeder_age_ms; /* of the run request that feeds, or fed last */
+    bool input_taken;       /* by an attach: requests do not feed any more */
 
     struct watcher *watchers;
     ll_timer *timer;
@@ -114,8 +125,9 @@ const char *run_forbidden(const struct peer *peer, const struct run_request *req
 /* --- run_watch.c --- */
 
 /* Adds a watcher that has have[0], have[1] bytes and tells it all that is there. Refuses the exchange by itself where that
- * cannot be. `state` as in RESPONSE. */
-void run_watch(struct run *run, struct exchange *x, uint8_t state, uint64_t have1, uint64_t have2, bool feeds);
+ * cannot be. `state` as in RESPONSE; `age_ms` as the run request says it, else 0. */
+void run_watch(struct run *run, struct exchange *x, uint8_t state, const uint64_t have[2], enum claim claim,
+               uint64_t age_ms);
 void run_unwatch(struct watcher *w, enum exchange_leave why);
 /* Tells the watchers what is new of an output. */
 void run_tell(struct run *run, int channel);
@@ -127,6 +139,8 @@ void run_read(struct run *run, int channel);
 /* What its outputs and its input wait for has changed. */
 void run_touch(struct run *run);
 void run_close_output(struct run *run, int channel);
+/* Where all who watch have stopped an output, the program finds out by EPIPE. With nobody there it is kept. */
+void run_close_unwanted(struct run *run, int channel);
 void run_close_input(struct run *run);
 void run_write_input(struct run *run);
 

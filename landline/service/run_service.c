@@ -39,7 +39,8 @@ static void open_run(struct exchange *x, uint8_t flags, struct slice payload) {
     if (why == NULL && run == NULL)
         run = runs_take(x->host->runs, x->peer, &request, &state, &code, &why);
     if (run != NULL)
-        run_watch(run, x, state, request.have1, request.have2, true);
+        run_watch(run, x, state, (const uint64_t[]){request.have1, request.have2},
+                  run_id_equal(&run->id, &request.id) ? CLAIM_REQUEST : CLAIM_TAKE, request.age_ms);
     else
         x->ops->refused(x, code, 0, why);
     run_request_free(&request);
@@ -62,8 +63,8 @@ static void open_attach(struct exchange *x, uint8_t flags, struct slice payload)
     if (feeds && run_is_terminal(run) && run->pipe[0] >= 0 && attach.size.rows != 0)
         pty_resize(run->pipe[0],
                    &(struct pty_size){attach.size.rows, attach.size.columns, attach.size.xpixel, attach.size.ypixel});
-    run_watch(run, x, run->finished ? RUN_FINISHED : RUN_RUNNING, now ? run->out[0].spool.end : attach.have1,
-              now ? run->out[1].spool.end : attach.have2, feeds);
+    const uint64_t have[2] = {now ? run->out[0].spool.end : attach.have1, now ? run->out[1].spool.end : attach.have2};
+    run_watch(run, x, run->finished ? RUN_FINISHED : RUN_RUNNING, have, feeds ? CLAIM_TAKE : CLAIM_NONE, 0);
 }
 
 static void input(struct exchange *x, uint64_t offset, struct slice bytes) {
@@ -114,7 +115,6 @@ static void sent(struct exchange *x, uint8_t channel, uint64_t to) {
         run_touch(w->run);
 }
 
-/* When nobody wants an output any more, the program finds out by EPIPE. */
 static void stopped(struct exchange *x, uint8_t channel) {
     struct watcher *w = x->state;
     if (w == NULL || channel < 1 || channel > 2)
@@ -122,11 +122,7 @@ static void stopped(struct exchange *x, uint8_t channel) {
     struct run *run = w->run;
     int i = channel - 1;
     w->out[i].stopped = true;
-    for (const struct watcher *other = run->watchers; other != NULL; other = other->next)
-        if (!other->out[i].stopped)
-            return;
-    if (!run_is_terminal(run))
-        run_close_output(run, i);
+    run_close_unwanted(run, i);
     run_touch(run);
     run_check(run);
 }

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/base/limits.h"
@@ -12,21 +13,24 @@ enum { READS_AT_ONCE = 8 };
 
 /* --- output --- */
 
-/* The smallest of what the watchers have of an output; UINT64_MAX with none that wants it. */
+/* The smallest of what the watchers have of an output; UINT64_MAX with none that wants it. A connection that its own client
+ * has given up sends nothing any more: it sets no pace. */
 static uint64_t slowest(const struct run *run, int channel, bool by_sent) {
     uint64_t least = UINT64_MAX;
     for (const struct watcher *w = run->watchers; w != NULL; w = w->next) {
         uint64_t at = by_sent ? w->out[channel].sent : w->out[channel].acked;
-        if (!w->out[channel].stopped && at < least)
+        if (!w->out[channel].stopped && at < least && !(by_sent && w->succeeded))
             least = at;
     }
     return least;
 }
 
-/* With the drop policy nobody holds up the program: who is a whole ring behind has to come back for what is left. */
+/* With the drop policy nobody holds up the program, and with either no connection that its client has replaced: who is a
+ * whole ring behind has to come back for what is left. */
 static void send_away_slowest(struct run *run, int channel, uint64_t at) {
+    bool all = run->out[channel].spool.overflow == RUN_DROP;
     for (struct watcher *w = run->watchers; w != NULL; w = w->next) {
-        if (w->leaving || w->out[channel].stopped || w->out[channel].acked > at)
+        if (w->leaving || w->out[channel].stopped || w->out[channel].acked > at || !(all || w->succeeded))
             continue;
         w->leaving = true;
         w->x->ops->refused(w->x, CODE_BEHIND, 0, "the output went on without you: attach again for what is kept");
@@ -37,8 +41,7 @@ uint64_t run_room(struct run *run, int channel) {
     struct output *o = &run->out[channel];
     uint64_t room = spool_room(&o->spool), least = slowest(run, channel, false);
     if (least != UINT64_MAX && o->spool.end - least >= o->spool.cap) {
-        if (o->spool.overflow == RUN_DROP)
-            send_away_slowest(run, channel, least);
+        send_away_slowest(run, channel, least);
         return 0;
     }
     if (least != UINT64_MAX && room > o->spool.cap - (o->spool.end - least))
@@ -108,6 +111,14 @@ void run_close_output(struct run *run, int channel) {
     if (run->pipe[channel] >= 0)
         close(run->pipe[channel]);
     run->pipe[channel] = -1;
+}
+
+void run_close_unwanted(struct run *run, int channel) {
+    for (const struct watcher *w = run->watchers; w != NULL; w = w->next)
+        if (!w->out[channel].stopped)
+            return;
+    if (run->watchers != NULL && !run_is_terminal(run))
+        run_close_output(run, channel);
 }
 
 void run_read(struct run *run, int channel) {
@@ -240,8 +251,27 @@ static void say_opened(struct run *run, struct watcher *w, uint8_t state, const 
         w->x->ops->stop_input(w->x, CODE_ENDED);
 }
 
-void run_watch(struct run *run, struct exchange *x, uint8_t state, uint64_t have1, uint64_t have2, bool feeds) {
-    const uint64_t have[2] = {have1, have2};
+/* Whether the new watcher feeds the run; the one that did, or would have, does not any more and is told. */
+static bool choose_feeder(struct run *run, struct watcher *w, enum claim claim, uint64_t age_ms) {
+    bool youngest = claim == CLAIM_REQUEST && age_ms >= run->feeder_age_ms;
+    w->requested = claim == CLAIM_REQUEST;
+    w->succeeded = w->requested && !youngest; /* it was overtaken on the way here */
+    if (youngest) {
+        run->feeder_age_ms = age_ms;
+        for (struct watcher *other = w->next; other != NULL; other = other->next)
+            other->succeeded = other->requested && memcmp(other->x->peer->key, w->x->peer->key, PEER_KEY) == 0;
+    }
+    if (claim != CLAIM_TAKE && (!youngest || run->input_taken))
+        return false;
+    run->input_taken = claim == CLAIM_TAKE;
+    if (run->feeder != NULL && !run->feeder->leaving)
+        run->feeder->x->ops->stop_input(run->feeder->x, CODE_ENDED);
+    run->feeder = w;
+    return true;
+}
+
+void run_watch(struct run *run, struct exchange *x, uint8_t state, const uint64_t have[2], enum claim claim,
+               uint64_t age_ms) {
     uint64_t missed[2] = {0, 0};
     struct watcher *w = calloc(1, sizeof *w);
     if (w == NULL || place(run, w, have, missed) != 0) {
@@ -255,10 +285,8 @@ void run_watch(struct run *run, struct exchange *x, uint8_t state, uint64_t have
     w->next = run->watchers;
     run->watchers = w;
     x->state = w;
-    if (feeds)
-        run->feeder = w;
     run->unwatched_at = LL_NEVER;
-    say_opened(run, w, state, missed, feeds);
+    say_opened(run, w, state, missed, choose_feeder(run, w, claim, age_ms));
     tell_one(run, w, 0);
     tell_one(run, w, 1);
     if (run->finished)
@@ -279,10 +307,12 @@ void run_unwatch(struct watcher *w, enum exchange_leave why) {
     for (int i = 0; i < 2; i++) {
         uint64_t least = slowest(run, i, false);
         spool_acknowledge(&run->out[i].spool, least < w->out[i].acked ? least : w->out[i].acked);
+        run_close_unwanted(run, i);
     }
     free(w);
     if (run->watchers == NULL)
         run_lost_watchers(run, why);
+    run_check(run);
     if (!run->finished)
         run_touch(run);
     else

@@ -66,6 +66,7 @@ enum {
     LIMIT_SESSION_OUTPUT = 64 << 20, /* frames of one session that wait to be sent */
     LIMIT_PING_AFTER_MS = 15 * 1000, /* silence after which a side asks … */
     LIMIT_DEAD_AFTER_MS = 45 * 1000, /* … and after which the connection is dead */
+    LIMIT_SILENCE_MS = 300,          /* the least that a client may choose instead */
 
     /* Requests of the run family (sections 7 and 9) */
     LIMIT_ARGUMENTS = 65536,

@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 import threading
+import time
 
 RST, FIN, FREEZE, HALF = "rst", "fin", "freeze", "half"
 UP, DOWN = 0, 1  # client to server, server to client
@@ -24,10 +25,11 @@ class Relay:
     """Listens on `port` of loopback and connects each client to `target`. Cuts are taken in order, one a connection; when
     there are none left, connections are left alone. All of it in one thread."""
 
-    def __init__(self, target, cuts=(), split=0, seed=0):
+    def __init__(self, target, cuts=(), split=0, delay=0.0, seed=0):
         self.target = target
         self.cuts = list(cuts)
         self.split = split  # at most so many bytes are handed on at once; 0: as they come
+        self.delay = delay  # bytes wait for up to so many seconds, and what comes meanwhile joins them
         self.random = random.Random(seed)
         self.lock = threading.Lock()
         self.connections = 0
@@ -65,13 +67,13 @@ class Relay:
             readers, writers = [self.listener, self.wake_r], []
             for link in self.links:
                 link.interests(readers, writers)
-            readable, writable, _ = select.select(readers, writers, [], 1.0)
+            readable, _, _ = select.select(readers, writers, [], min([1.0] + [link.wait() for link in self.links]))
             if self.wake_r in readable:
                 self.wake_r.recv(100)
             if self.listener in readable:
                 self._accept()
             for link in list(self.links):
-                link.step(readable, writable)
+                link.step(readable)
             with self.lock:
                 self.links = [link for link in self.links if not link.dead]
         for link in self.links:
@@ -106,6 +108,7 @@ class Link:
             s.setblocking(False)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.held = [b"", b""]
+        self.due = [0.0, 0.0]  # when what is held may go on
         self.ended = [False, False]  # the reading end has seen the end of the stream
         self.told = [False, False]  # and has told the other
         self.count = [0, 0]
@@ -118,16 +121,21 @@ class Link:
         for d in (UP, DOWN):
             if not self.ended[d] and len(self.held[d]) < self.HELD:
                 readers.append(self.sockets[d])
-            if self.held[d]:
+            if self.held[d] and self.due[d] <= time.monotonic():
                 writers.append(self.sockets[1 - d])
 
-    def step(self, readable, writable):
+    def wait(self):
+        """Seconds until something that is held back may go on."""
+        now = time.monotonic()
+        return min([self.due[d] - now for d in (UP, DOWN) if self.held[d] and self.due[d] > now] or [1.0])
+
+    def step(self, readable):
         if self.now:
             self.end(self.now)
         for d in (UP, DOWN):
             if not self.dead and not self.frozen and self.sockets[d] in readable:
                 self._read(d)
-            if not self.dead and not self.frozen and self.held[d]:
+            if not self.dead and not self.frozen and self.held[d] and self.due[d] <= time.monotonic():
                 self._write(d)
         if not self.dead and not self.frozen:
             for d in (UP, DOWN):
@@ -149,6 +157,8 @@ class Link:
         except OSError:
             self.end(RST)
             return
+        if not self.held[d] and self.relay.delay:
+            self.due[d] = time.monotonic() + self.relay.random.random() * self.relay.delay
         self.held[d] += data
         self.ended[d] = not data
 

@@ -2,6 +2,8 @@
 #include "tests/sim/sim.h"
 
 static void check_delivered(struct world *w, const struct sim_client *client, int i) {
+    if (client->stopped[i])
+        return;
     const struct model_run *run = client->target;
     const struct run_result *result = call_result(client->call);
     uint64_t total = i == 0 ? result->total1 : result->total2;
@@ -9,7 +11,8 @@ static void check_delivered(struct world *w, const struct sim_client *client, in
     if (call_have(client->call, (uint8_t)(i + 1)) != total)
         sim_fail(w, "a clean end at %llu of %llu", (unsigned long long)call_have(client->call, (uint8_t)(i + 1)),
                  (unsigned long long)total);
-    bool may_drop = run->spool[i].overflow == RUN_DROP || w->keeper_restarted || w->clients[2].used || !client->runner;
+    bool watched = w->clients[2].used || w->clients[3].used;
+    bool may_drop = run->spool[i].overflow == RUN_DROP || w->keeper_restarted || watched || !client->runner;
     if (dropped > 0 && !may_drop)
         sim_fail(w, "%llu bytes were dropped", (unsigned long long)dropped);
     if (dropped == 0 && client->runner && total > 0 && client->delivered[i] != total)
@@ -17,6 +20,18 @@ static void check_delivered(struct world *w, const struct sim_client *client, in
                  (unsigned long long)total);
     if (dropped == 0 && client->runner && !call_verified(client->call, (uint8_t)(i + 1)))
         sim_fail(w, "the digest of channel %d was not verified", i + 1);
+}
+
+/* A sweep's client comes first and stays: it has all that the program was to write. */
+static void check_sweep(struct world *w, const struct sim_client *client) {
+    const struct model_run *run = client->target;
+    const struct run_result *result = call_result(client->call);
+    if (result->kind != RUN_EXITED)
+        sim_fail(w, "ended with kind %d", result->kind);
+    for (int i = 0; i < 2 && client->runner; i++)
+        if (client->first[i] != 0 || client->delivered[i] != run->planned[i])
+            sim_fail(w, "channel %d came from %llu to %llu of %llu", i + 1, (unsigned long long)client->first[i],
+                     (unsigned long long)client->delivered[i], (unsigned long long)run->planned[i]);
 }
 
 static void check_result(struct world *w, const struct sim_client *client) {
@@ -43,6 +58,8 @@ static void check_result(struct world *w, const struct sim_client *client) {
     }
     for (int i = 0; i < 2; i++)
         check_delivered(w, client, i);
+    if (w->sweep && client->runner)
+        check_sweep(w, client);
 }
 
 /* Whether the client that was to feed the run will never do so: it did not live, or was told that nobody can know whether the
@@ -54,6 +71,8 @@ static bool unfed(const struct world *w, const struct model_run *run) {
 
 static void check_client(struct world *w, const struct sim_client *client) {
     const struct model_run *run = client->target;
+    if (w->sweep && client->runner && client->outcome != CALL_RESULT)
+        sim_fail(w, "no result: outcome %d", client->outcome);
     switch (client->outcome) {
     case CALL_PENDING: /* a program may wait for ever for input that nobody is left to give */
         if (client->runner || !unfed(w, run) || !run->running)

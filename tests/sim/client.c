@@ -38,6 +38,11 @@ void client_begin(struct world *w, struct sim_client *client) {
     client->connect_at = (int64_t)chance_size(c, client->runner ? 100 : 20000) * MS;
     client->give_up_at = chance_percent(c, 15) ? (int64_t)chance_size(c, 600) * SECOND : NEVER;
     client->restart_at = chance_percent(c, 30) ? (int64_t)chance_size(c, 60000) * MS : NEVER;
+    client->leave_at = chance_percent(c, 15) ? (int64_t)chance_size(c, 20000) * MS : NEVER;
+    client->stop_at = chance_percent(c, 10) ? (int64_t)chance_size(c, 20000) * MS : NEVER;
+    client->stops = (uint8_t)(1 + chance_below(c, 2));
+    if (w->sweep)
+        client->give_up_at = client->restart_at = client->leave_at = client->stop_at = NEVER;
     if (client->runner)
         begin_run(w, client);
     else
@@ -87,6 +92,7 @@ static void over(struct world *w, struct sim_client *client) {
     client->over = true;
     client->outcome = call_outcome(client->call);
     client->connect_at = client->give_up_at = client->restart_at = client->consume_at = NEVER;
+    client->leave_at = client->stop_at = NEVER;
     sim_trace(w, "client %td is over: outcome %d", client - w->clients, client->outcome);
     if (client->session != NULL)
         flush(w, client);
@@ -114,6 +120,10 @@ static void on_output(struct world *w, struct sim_client *client, const struct c
 
 static void on_event(struct world *w, struct sim_client *client, const struct session_event *event) {
     struct call_output output;
+    if (event->type == MESSAGE_CLOSE) { /* nothing more will come, and nobody waits for it */
+        client_gone(w, client);
+        return;
+    }
     int e = call_event(client->call, event, &output);
     if (e < 0)
         sim_fail(w, "client %td found fault with an honest server: %d", client - w->clients, e);
@@ -207,11 +217,32 @@ static void give_input(struct world *w, struct sim_client *client) {
     (void)w;
 }
 
+/* Says that it leaves, and comes back after a while on the connection that it has, or another. */
+static void leave(struct world *w, struct sim_client *client) {
+    client->leave_at = NEVER;
+    if (client->session == NULL || call_stream(client->call) == 0)
+        return;
+    sim_trace(w, "client %td leaves", client - w->clients);
+    call_detach(client->call);
+    client->pause = 10 * MS + (int64_t)chance_size(&w->chance, 5000) * MS;
+    retry_later(w, client);
+}
+
+static void stop_output(struct world *w, struct sim_client *client) {
+    client->stop_at = NEVER;
+    client->stopped[client->stops - 1] = true;
+    sim_trace(w, "client %td wants no more of channel %d", client - w->clients, client->stops);
+    if (call_stop_output(client->call, client->stops) < 0)
+        sim_fail(w, "STOP was not taken");
+}
+
 static int64_t next_of(const struct sim_client *c) {
     int64_t next = c->connect_at;
     next = c->give_up_at < next ? c->give_up_at : next;
     next = c->restart_at < next ? c->restart_at : next;
     next = c->consume_at < next ? c->consume_at : next;
+    next = c->leave_at < next ? c->leave_at : next;
+    next = c->stop_at < next ? c->stop_at : next;
     if (c->session != NULL && session_deadline(c->session) < next)
         next = session_deadline(c->session);
     return next;
@@ -234,6 +265,14 @@ static void step(struct world *w, struct sim_client *client) {
     }
     if (client->restart_at <= w->now)
         restart(w, client);
+    if (client->session != NULL && session_tick(client->session, w->now) < 0) {
+        flush(w, client);
+        client_gone(w, client);
+    }
+    if (client->leave_at <= w->now)
+        leave(w, client);
+    if (client->stop_at <= w->now)
+        stop_output(w, client);
     if (client->connect_at <= w->now)
         connect_or_open(w, client);
     if (client->consume_at <= w->now) {
@@ -243,11 +282,8 @@ static void step(struct world *w, struct sim_client *client) {
     }
     if (client->session == NULL)
         return;
-    int e = session_tick(client->session, w->now);
     give_input(w, client);
     flush(w, client);
-    if (e < 0)
-        client_gone(w, client);
 }
 
 void client_step(struct world *w) {

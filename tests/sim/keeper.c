@@ -62,11 +62,38 @@ void keeper_acknowledge(struct world *w, struct model_run *run) {
     for (int i = 0; i < 2; i++) {
         uint64_t least = UINT64_MAX;
         for (int k = 0; k < WATCHERS; k++)
-            if (w->watchers[k].used && w->watchers[k].run == run && w->watchers[k].acknowledged[i] < least)
+            if (w->watchers[k].used && w->watchers[k].run == run && !w->watchers[k].stopped[i] &&
+                w->watchers[k].acknowledged[i] < least)
                 least = w->watchers[k].acknowledged[i];
         if (least != UINT64_MAX)
             spool_acknowledge(&run->spool[i], least);
     }
+}
+
+/* Where all who watch want no more of an output, the program gets EPIPE and writes no more. */
+static void close_unwanted(struct world *w, struct model_run *run, int i) {
+    bool watched = false;
+    for (int k = 0; k < WATCHERS; k++) {
+        if (!w->watchers[k].used || w->watchers[k].run != run)
+            continue;
+        watched = true;
+        if (!w->watchers[k].stopped[i])
+            return;
+    }
+    if (watched)
+        run->planned[i] = run->spool[i].end;
+}
+
+void keeper_stopped(struct world *w, struct watcher *watcher, uint8_t channel) {
+    watcher->stopped[channel - 1] = true;
+    if (watcher->run != NULL)
+        keeper_left(w, watcher->run);
+}
+
+void keeper_left(struct world *w, struct model_run *run) {
+    keeper_acknowledge(w, run);
+    for (int i = 0; i < 2; i++)
+        close_unwanted(w, run, i);
 }
 
 void keeper_unwatched(struct world *w, struct model_run *run) {
@@ -260,6 +287,7 @@ static void new_epoch(struct world *w, uint64_t since_ms) {
 void server_begin(struct world *w) {
     buf_init(&w->disk, 1 << 20);
     w->young = chance_percent(&w->chance, 5);
+    w->young = w->young && !w->sweep;
     new_epoch(w, sim_ms(w) - (w->young ? 0 : 24 * 3600 * 1000));
     ledger_epoch(w->ledger, &w->disk);
 }

@@ -1,170 +1,25 @@
-/* The simulator: sim [--seeds N] [--seed S] [--verbose]
+/* The simulator: sim [--seeds N] [--seed S] [--cuts [--every N]] [--verbose]
  *
- * Runs N worlds with the seeds S, S + 1, …; without --seed from a seed that it prints. Ends with 1 at the first world in which
- * something went wrong, and prints the seed that shows it again. */
+ * Runs N worlds with the seeds S, S + 1, …; without --seed from a seed that it prints. With --cuts it cuts whole sessions at
+ * every byte instead (or at every Nth, from one that the seed chooses). Ends with 1 at the first world in which something
+ * went wrong, and prints what shows it again. */
 #include "tests/sim/sim.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-uint8_t sim_byte(uint64_t seed, unsigned channel, uint64_t offset) {
-    uint64_t z = (seed + channel) * UINT64_C(0x9e3779b97f4a7c15) + (offset + 1) * UINT64_C(0xbf58476d1ce4e5b9);
-    return (uint8_t)((z ^ z >> 29) * UINT64_C(0x94d049bb133111eb) >> 56);
-}
-
-uint64_t sim_ms(const struct world *w) {
-    return UINT64_C(1790000000000) + (uint64_t)(w->now / MS);
-}
-
-void sim_fail(struct world *w, const char *format, ...) {
-    if (w->failure[0] != 0)
-        return;
-    va_list args;
-    va_start(args, format);
-    vsnprintf(w->failure, sizeof w->failure, format, args);
-    va_end(args);
-    w->end_at = w->now;
-}
-
-void sim_trace(const struct world *w, const char *format, ...) {
-    if (!w->verbose)
-        return;
-    va_list args;
-    va_start(args, format);
-    printf("%10.3f  ", (double)w->now / 1e9);
-    vprintf(format, args);
-    printf("\n");
-    va_end(args);
-}
-
-static void plan_run(struct world *w, struct model_run *run) {
-    struct chance *c = &w->chance;
-    uint8_t random[RUN_ID_RANDOM];
-    for (size_t i = 0; i < sizeof random; i++)
-        random[i] = (uint8_t)chance_next(c);
-    run->used = true;
-    run->id = run_id_make(sim_ms(w), random);
-    run->seed = chance_next(c);
-    run->code = (uint32_t)chance_below(c, 256);
-    run->wants_input = chance_percent(c, 40);
-    run->kill_on_loss = chance_percent(c, 10);
-    bool large = chance_percent(c, 5);
-    enum run_overflow overflow = chance_percent(c, 20) ? RUN_DROP : RUN_BLOCK;
-    for (int i = 0; i < 2; i++) {
-        run->planned[i] = chance_size(c, large ? 200000 : i == 0 ? 40000 : 10000);
-        run->spool[i] = spool_make(256 + chance_size(c, large ? 100000 : 20000), overflow);
-    }
-}
-
-static void plan(struct world *w) {
-    struct chance *c = &w->chance;
-    w->calm_at = (int64_t)chance_size(c, 600) * SECOND;
-    w->end_at = w->calm_at + 4 * 3600 * SECOND;
-    w->faults = (unsigned)chance_below(c, 100);
-    w->window_max = (uint32_t)(1000 + chance_size(c, 400000));
-    w->gate_restart_at = chance_percent(c, 30) ? (int64_t)chance_size(c, 60000) * MS : NEVER;
-    w->keeper_restart_at = chance_percent(c, 15) ? (int64_t)chance_size(c, 60000) * MS : NEVER;
-    server_begin(w);
-    unsigned runners = chance_percent(c, 30) ? 2 : 1;
-    for (unsigned i = 0; i < runners; i++) {
-        plan_run(w, &w->runs[i]);
-        w->clients[i].runner = true;
-        w->clients[i].key[0] = 1;
-        w->clients[i].target = &w->runs[i];
-        client_begin(w, &w->clients[i]);
-    }
-    if (!chance_percent(c, 50))
-        return;
-    w->clients[2].key[0] = chance_percent(c, 90) ? 1 : 2;
-    w->clients[2].target = &w->runs[0];
-    client_begin(w, &w->clients[2]);
-}
-
-static bool all_over(const struct world *w) {
-    for (int i = 0; i < CLIENTS; i++)
-        if (w->clients[i].used && !w->clients[i].over)
-            return false;
-    return true;
-}
-
-static void live(struct world *w) {
-    int64_t settled_at = NEVER;
-    for (unsigned long steps = 0; w->now < w->end_at && w->now < settled_at; steps++) {
-        network_step(w);
-        server_step(w);
-        client_step(w);
-        if (all_over(w) && settled_at == NEVER) /* what is still under way may arrive, and must do no harm */
-            settled_at = w->now + 300 * SECOND;
-        int64_t next = network_next(w), server = server_next(w), client = client_next(w);
-        next = server < next ? server : next;
-        next = client < next ? client : next;
-        if (next == NEVER)
-            break;
-        if (next > w->now)
-            w->now = next;
-        if (steps > 10 * 1000 * 1000)
-            sim_fail(w, "it does not come to rest");
-    }
-}
-
-/* How things stand, for the one who has to find out why. */
-static void dump(const struct world *w) {
-    for (int i = 0; i < RUNS && w->verbose; i++) {
-        const struct model_run *r = &w->runs[i];
-        sim_trace(w, "run %d: running %d finished %d input %llu ended %d wanted %d", i, r->running, r->finished,
-                  (unsigned long long)r->input, r->input_ended, r->wants_input);
-        for (int k = 0; k < 2; k++)
-            sim_trace(w, "  output %d: planned %llu base %llu acknowledged %llu end %llu cap %llu", k + 1,
-                      (unsigned long long)r->planned[k], (unsigned long long)r->spool[k].base,
-                      (unsigned long long)r->spool[k].acknowledged, (unsigned long long)r->spool[k].end,
-                      (unsigned long long)r->spool[k].cap);
-    }
-    for (int i = 0; i < WATCHERS && w->verbose; i++)
-        if (w->watchers[i].used)
-            sim_trace(w, "watcher on %td, stream %u: acknowledged %llu %llu",
-                      w->watchers[i].connection - w->connections, w->watchers[i].stream,
-                      (unsigned long long)w->watchers[i].acknowledged[0],
-                      (unsigned long long)w->watchers[i].acknowledged[1]);
-    for (int i = 0; i < CLIENTS && w->verbose; i++)
-        if (w->clients[i].used)
-            sim_trace(w, "client %d: over %d session %d stream %u have %llu %llu input %llu of %llu", i,
-                      w->clients[i].over, w->clients[i].session != NULL, call_stream(w->clients[i].call),
-                      (unsigned long long)call_have(w->clients[i].call, 1),
-                      (unsigned long long)call_have(w->clients[i].call, 2),
-                      (unsigned long long)w->clients[i].input_given, (unsigned long long)w->clients[i].input_total);
-}
-
-static bool simulate(uint64_t seed, bool verbose) {
-    struct world *w = calloc(1, sizeof *w);
-    if (w == NULL)
-        abort();
-    w->seed = w->chance.state = seed;
-    w->verbose = verbose;
-    plan(w);
-    live(w);
-    if (w->failure[0] == 0)
-        check_history(w);
-    bool good = w->failure[0] == 0;
-    if (!good)
-        printf("seed %llu, at %.3f s: %s\n", (unsigned long long)seed, (double)w->now / 1e9, w->failure);
-    if (!good)
-        dump(w);
-    for (int i = 0; i < CLIENTS; i++)
-        client_end(&w->clients[i]);
-    server_end(w);
-    free(w);
-    return good;
-}
-
 int main(int argc, char **argv) {
-    unsigned long long seeds = 1000, seed = (unsigned long long)time(NULL) * 1000003;
-    bool verbose = false;
+    unsigned long long seeds = 1000, seed = (unsigned long long)time(NULL) * 1000003, every = 1;
+    bool verbose = false, cuts = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0)
             verbose = true;
+        else if (strcmp(argv[i], "--cuts") == 0)
+            cuts = true;
+        else if (strcmp(argv[i], "--every") == 0 && i + 1 < argc)
+            every = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc)
             seeds = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
@@ -172,10 +27,14 @@ int main(int argc, char **argv) {
         else
             return 2;
     }
+    if (cuts) {
+        printf("seed %llu\n", seed);
+        return sweep_all(seed, every > 0 ? (unsigned)every : 1) ? 0 : 1;
+    }
     printf("seeds %llu to %llu\n", seed, seed + seeds - 1);
     fflush(stdout);
     for (unsigned long long i = 0; i < seeds; i++)
-        if (!simulate(seed + i, verbose))
+        if (!world_simulate(seed + i, NULL, verbose, NULL))
             return 1;
     return 0;
 }

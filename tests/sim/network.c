@@ -32,10 +32,22 @@ static bool stormy(struct world *w) {
 static void wire_begin(struct world *w, struct wire *wire) {
     buf_init(&wire->bytes, 64 << 20);
     wire->cut_after = stormy(w) ? chance_size(&w->chance, 100000) : UINT64_MAX;
+    wire->cut_kind = CUT_BY_CHANCE;
     wire->last_at = w->now;
     wire->eof_at = NEVER;
     wire->head = wire->tail = 0;
     wire->delivered = 0;
+}
+
+/* A sweep's cut, where this connection is to have one. */
+static void plan_cut(struct world *w, struct connection *c) {
+    unsigned n = w->connected++;
+    c->number = n;
+    if (n >= sizeof w->cuts / sizeof w->cuts[0] || w->cuts[n].kind == CUT_BY_CHANCE)
+        return;
+    struct wire *wire = w->cuts[n].to == SERVER_SIDE ? &c->to_server : &c->to_client;
+    wire->cut_after = w->cuts[n].after;
+    wire->cut_kind = w->cuts[n].kind;
 }
 
 struct connection *network_connect(struct world *w, struct sim_client *owner) {
@@ -49,6 +61,7 @@ struct connection *network_connect(struct world *w, struct sim_client *owner) {
         c->notice[0] = c->notice[1] = NEVER;
         wire_begin(w, &c->to_server);
         wire_begin(w, &c->to_client);
+        plan_cut(w, c);
         server_accept(w, c);
         return c;
     }
@@ -92,10 +105,29 @@ void network_close(struct world *w, struct connection *c, enum side side) {
     wire_from(c, side)->eof_at = w->now + (int64_t)chance_size(&w->chance, 100) * MS;
 }
 
-static void cut(struct world *w, struct connection *c) {
+static void deliver(struct world *w, struct connection *c, enum side to);
+
+/* Everything that is under way to a side arrives now. */
+static void hurry(struct world *w, struct connection *c, enum side to) {
+    struct wire *wire = to == SERVER_SIDE ? &c->to_server : &c->to_client;
+    for (size_t i = wire->head; i < wire->tail; i++)
+        wire->chunks[i % CHUNKS].at = w->now;
+    wire->cut_after = UINT64_MAX;
+    deliver(w, c, to);
+}
+
+static void cut(struct world *w, struct connection *c, enum side to, enum cut_kind kind) {
+    static const bool hears[CUT_KINDS][2] = {[CUT_RST] = {true, true},
+                                             [CUT_FIN] = {true, true},
+                                             [CUT_HALF_CLIENT] = {[CLIENT_SIDE] = true},
+                                             [CUT_HALF_SERVER] = {[SERVER_SIDE] = true}};
+    sim_trace(w, "cut %td, kind %d", c - w->connections, kind);
+    if (kind == CUT_FIN)
+        hurry(w, c, to == SERVER_SIDE ? CLIENT_SIDE : SERVER_SIDE);
     c->cut = true;
-    sim_trace(w, "cut %td", c - w->connections);
-    for (int side = 0; side < 2; side++) {
+    for (int side = 0; side < 2 && kind != CUT_BY_CHANCE; side++)
+        c->notice[side] = hears[kind][side] ? w->now : NEVER;
+    for (int side = 0; side < 2 && kind == CUT_BY_CHANCE; side++) {
         bool told = chance_percent(&w->chance, 80);
         c->notice[side] = told ? w->now + (int64_t)chance_size(&w->chance, 1000) * MS : NEVER;
     }
@@ -147,6 +179,8 @@ static void deliver(struct world *w, struct connection *c, enum side to) {
         if (last)
             n = (size_t)(wire->cut_after - wire->delivered);
         wire->delivered += n;
+        if (c->number == 0)
+            w->passed[to] += n;
         uint8_t bytes[4096];
         for (size_t left = n, piece; left > 0 && !c->closed[to]; left -= piece) {
             piece = left < sizeof bytes ? left : sizeof bytes;
@@ -158,7 +192,7 @@ static void deliver(struct world *w, struct connection *c, enum side to) {
                 client_bytes(w, c->owner, bytes, piece);
         }
         if (last && !c->cut)
-            cut(w, c);
+            cut(w, c, to, wire->cut_kind);
     }
 }
 

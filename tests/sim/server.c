@@ -34,7 +34,7 @@ static void leave(struct world *w, struct watcher *watcher, bool by_loss) {
     watcher->used = false;
     if (run == NULL)
         return;
-    keeper_acknowledge(w, run);
+    keeper_left(w, run);
     if (by_loss)
         keeper_unwatched(w, run);
 }
@@ -90,6 +90,9 @@ static void on_event(struct world *w, struct connection *c, const struct session
         if (watcher->run != NULL)
             keeper_acknowledge(w, watcher->run);
         break;
+    case MESSAGE_STOP:
+        keeper_stopped(w, watcher, event->channel);
+        break;
     case MESSAGE_DONE:
         leave(w, watcher, !watcher->over);
         break;
@@ -134,6 +137,8 @@ static void feed_watcher(struct world *w, struct watcher *watcher) {
     for (uint8_t channel = 1; channel <= 2; channel++) {
         const struct spool *spool = &run->spool[channel - 1];
         uint64_t at = session_offset(s, watcher->stream, channel);
+        if (watcher->stopped[channel - 1]) /* the session has said END */
+            continue;
         if (at < spool->base) {
             session_refuse(s, watcher->stream, CODE_BEHIND, 0, "");
             watcher->used = false;

@@ -14,7 +14,7 @@
 #define SECOND (1000 * MS)
 #define NEVER  INT64_MAX
 
-enum { CONNECTIONS = 24, CLIENTS = 3, RUNS = 2, WATCHERS = 32, CHUNKS = 64 };
+enum { CONNECTIONS = 32, CLIENTS = 4, RUNS = 2, WATCHERS = 48, CHUNKS = 64 };
 
 /* --- chance --- */
 
@@ -32,6 +32,23 @@ bool chance_percent(struct chance *c, unsigned percent);
 
 enum side { CLIENT_SIDE, SERVER_SIDE };
 
+enum cut_kind {
+    CUT_BY_CHANCE,
+    CUT_RST,         /* what is under way is lost, both sides hear of it */
+    CUT_FIN,         /* both sides are told, the other direction's bytes still arrive */
+    CUT_FREEZE,      /* nobody is told: only keepalive finds out */
+    CUT_HALF_CLIENT, /* only the client is told … */
+    CUT_HALF_SERVER, /* … only the server */
+    CUT_KINDS,
+};
+
+/* What happens to the nth connection of a world of a sweep. */
+struct cut {
+    enum cut_kind kind; /* CUT_BY_CHANCE: nothing */
+    enum side to;       /* the direction that is counted */
+    uint64_t after;     /* bytes delivered */
+};
+
 /* One direction of a connection. */
 struct wire {
     struct buf bytes;
@@ -43,10 +60,12 @@ struct wire {
     int64_t last_at;
     uint64_t delivered, cut_after; /* bytes */
     int64_t eof_at;                /* the writer closed: after all chunks, not before this */
+    enum cut_kind cut_kind;
 };
 
 struct connection {
     bool used;
+    unsigned number; /* of all that the world has had */
     struct wire to_server, to_client;
     bool cut;             /* nothing passes any more */
     int64_t notice[2];    /* by side: when it hears of the cut; NEVER: only its keepalive tells */
@@ -80,7 +99,7 @@ struct watcher {
     struct model_run *run; /* NULL: the run was lost */
     uint64_t acknowledged[2];
     uint64_t input_at; /* offset of the next byte of its channel 0 */
-    bool feeds, over;
+    bool feeds, over, stopped[2];
 };
 
 /* --- clients --- */
@@ -93,11 +112,13 @@ struct sim_client {
     struct session *session;
     struct connection *connection;
     int64_t connect_at, give_up_at, restart_at, consume_at;
+    int64_t leave_at, stop_at; /* it detaches for a while; it wants no more of output `stops` */
+    uint8_t stops;
     int64_t pause;
     uint64_t input_total, input_given;
     bool input_lost; /* restarted: what it would still have sent is not known any more */
     uint64_t delivered[2], first[2];
-    bool began[2];
+    bool began[2], stopped[2];
     uint64_t to_consume[2];
     bool over, gave_up;
     enum call_outcome outcome;
@@ -118,7 +139,11 @@ struct world {
     int64_t gate_restart_at, keeper_restart_at;
     bool keeper_restarted, ledger_lost;
     bool young; /* the server's memory begins with the world */
+    bool sweep; /* nothing is by chance but pieces and delays: all has to end well */
     uint32_t window_max;
+    struct cut cuts[2]; /* of the first connections */
+    unsigned connected; /* how many there have been */
+    uint64_t passed[2]; /* bytes delivered on the first one, to each side */
     bool verbose;
     char failure[300]; /* "" while all is well */
 };
@@ -154,6 +179,9 @@ void keeper_finish(struct world *w, struct model_run *run, uint8_t kind);
 void keeper_unwatched(struct world *w, struct model_run *run);
 void keeper_restart(struct world *w);
 void keeper_acknowledge(struct world *w, struct model_run *run);
+/* A watcher has gone, or wants no more of an output. */
+void keeper_left(struct world *w, struct model_run *run);
+void keeper_stopped(struct world *w, struct watcher *watcher, uint8_t channel);
 
 /* client.c */
 void client_begin(struct world *w, struct sim_client *client);
@@ -165,5 +193,22 @@ void client_step(struct world *w);
 
 /* check.c: what must hold when all is over. */
 void check_history(struct world *w);
+
+/* world.c */
+
+/* A session that a sweep cuts. */
+struct shape {
+    const char *name;
+    uint64_t planned[2], input; /* bytes */
+    uint64_t spool;
+    uint32_t window;
+    unsigned watchers; /* besides the one that runs it */
+    struct cut cuts[2];
+};
+/* One world from a seed: whether all held. `shape` NULL: by chance. *passed (or NULL) as in the world. */
+bool world_simulate(uint64_t seed, const struct shape *shape, bool verbose, uint64_t passed[2]);
+
+/* sweep.c: sessions cut at every byte, and whether all held. */
+bool sweep_all(uint64_t seed, unsigned every);
 
 #endif
