@@ -240,7 +240,8 @@ int keeper_open(struct keeper **out, ll_loop *loop, const struct keeper_config *
         .end_at = LL_NEVER,
     };
     memcpy(keeper->listeners, config->listeners, config->listener_count * sizeof(int));
-    keeper->host = (struct service_host){.loop = loop, .folder = keeper->store.state, .audit = -1, .log = host_log};
+    keeper->host = (struct service_host){
+        .loop = loop, .folder = keeper->store.state, .audit = -1, .log = host_log, .alone = config->program != NULL};
     process_raise_descriptors();
     int e = open_parts(keeper, info);
     if (e != 0)
@@ -299,6 +300,7 @@ static void go_on_stopping(struct keeper *keeper) {
 }
 
 bool keeper_settle(struct keeper *keeper) {
+    runs_settle(keeper->host.runs);
     if (keeper->end_at != LL_NEVER)
         go_on_stopping(keeper);
     if (keeper->inside != NULL && !gate_settle(keeper->inside))

@@ -116,15 +116,19 @@ char *audit_describe(const struct peer *peer, const struct run_request *request)
     return line.failed == 0 ? (char *)line.data : (buf_free(&line), NULL);
 }
 
-void audit_write(int fd, struct buf *line) {
-    struct buf whole;
-    buf_init(&whole, LIMIT_BUFFER);
-    add(&whole, "{");
-    buf_add(&whole, buf_front(line), buf_size(line));
-    add(&whole, "}\n");
+void audit_gather(struct buf *lines, const struct buf *line) {
+    uint8_t *to = line->failed == 0 ? buf_reserve(lines, buf_size(line) + 3) : NULL;
+    if (to == NULL)
+        return;
+    buf_add(lines, "{", 1);
+    buf_add(lines, line->data + line->start, buf_size(line));
+    buf_add(lines, "}\n", 2);
+}
+
+void audit_write(int fd, struct buf *lines) {
     ssize_t n;
     do
-        n = fd >= 0 && whole.failed == 0 ? write(fd, buf_front(&whole), buf_size(&whole)) : 0;
+        n = fd >= 0 && buf_size(lines) > 0 ? write(fd, buf_front(lines), buf_size(lines)) : 0;
     while (n < 0 && errno == EINTR);
-    buf_free(&whole);
+    buf_clear(lines);
 }

@@ -1,4 +1,4 @@
-/* The audit log: one line of JSON per run or transfer, appended in one write, so that lines of several writers never mix.
+/* The audit log: one line of JSON per run or transfer, appended whole, so that lines of several writers never mix.
  * Bytes that are no valid UTF-8 or would not print are \u00XX escapes of themselves. */
 #ifndef LANDLINE_SERVICE_AUDIT_H
 #define LANDLINE_SERVICE_AUDIT_H
@@ -22,7 +22,9 @@ void audit_time(struct buf *line, const char *name, uint64_t unix_ms);
 /* Who and what, as members without the braces; to be freed. NULL: no memory. */
 char *audit_describe(const struct peer *peer, const struct run_request *request);
 
-/* Writes {"members"} and a newline. */
-void audit_write(int fd, struct buf *line);
+/* Adds {"members"} and a newline to what is to be written. */
+void audit_gather(struct buf *lines, const struct buf *line);
+/* Writes whole lines, which are gone then also if it failed. */
+void audit_write(int fd, struct buf *lines);
 
 #endif

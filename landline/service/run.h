@@ -176,13 +176,21 @@ struct runs {
     struct run *list; /* newest first */
     size_t count, running;
     struct results results;
-    struct account self;
+    struct account self, other; /* of the server; of the grant that was last used */
+    int64_t other_until;        /* on the loop's clock: `other` need not be looked up again before */
+    int null;                   /* /dev/null, for programs without an input */
+    uint64_t signals;
+    const uint64_t *changed_signals;    /* &signals, or NULL where the process is not ours alone */
+    struct buf late_ledger, late_audit; /* what runs_settle() writes */
     ll_timer *sweep;
 };
 
 int runs_open(struct runs **out, struct service_host *host, struct ll_error_info *info);
 /* Ends all that run by their on_loss (kill: killed; keep: killed too, since nothing can hold them) and frees. */
 void runs_close(struct runs *runs);
+/* Writes what the log and the ledger are to say of runs that have finished, of all of a pass at once; before the results
+ * go out. Starts are not gathered: each is in the ledger before its program runs. */
+void runs_settle(struct runs *runs);
 const uint8_t *runs_instance(const struct runs *runs);
 uint32_t runs_horizon_s(const struct runs *runs);
 /* CLOCK_BOOTTIME in ms. */

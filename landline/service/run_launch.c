@@ -12,18 +12,19 @@
 #include "lib/os/pty.h"
 #include "lib/os/spawn.h"
 
+enum { ACCOUNT_MS = 1000 };
+
 /* What one start needs until the process runs. Strings of the request have no terminator: they are copied into `text`. */
 struct launch {
     struct run *run;
     const struct run_request *request;
     const struct terms *terms;
-    struct account other;          /* with terms->as */
     const struct account *account; /* who it runs as */
     struct buf text;
     const char **argv, **env;
     struct spawn_limit *limits;
     char *cwd;
-    int fds[3]; /* the program's ends */
+    int fds[3]; /* the program's ends; -1: /dev/null */
     const char *step;
 };
 
@@ -237,13 +238,17 @@ static int start(struct launch *l) {
     const struct run_request *r = l->request;
     struct run *run = l->run;
     bool tty = run_is_terminal(run);
+    int fds[3];
+    for (int i = 0; i < 3; i++)
+        fds[i] = l->fds[i] >= 0 ? l->fds[i] : run->runs->null;
     const struct spawn_request request = {
         .argv = l->argv,
         .file = (r->flags & (RUN_LOGIN | RUN_SHELL)) != 0 ? l->account->shell : NULL,
         .env = l->env,
-        .fds = l->fds,
+        .fds = fds,
         .fd_count = 3,
         .cwd = l->cwd,
+        .changed_signals = run->runs->changed_signals,
         .family = tty ? SPAWN_ON_TERMINAL : SPAWN_NEW_SESSION,
         .set_umask = true,
         .umask = r->umask == RUN_UMASK_DEFAULT ? 022 : r->umask,
@@ -267,12 +272,20 @@ static int start(struct launch *l) {
     return 0;
 }
 
+/* The user database is asked at most once in ACCOUNT_MS for the user of one grant: who starts a thousand commands would
+ * have it read a thousand times. */
 static int find_account(struct launch *l) {
-    l->account = &l->run->runs->self;
+    struct runs *runs = l->run->runs;
+    l->account = &runs->self;
     if (l->terms->as == NULL || geteuid() != 0)
         return 0;
-    l->account = &l->other;
-    int e = account_find(&l->other, l->terms->as);
+    l->account = &runs->other;
+    int64_t now = ll_loop_now(runs->host->loop);
+    if (runs->other_until > now && strcmp(runs->other.name, l->terms->as) == 0)
+        return 0;
+    account_free(&runs->other);
+    int e = account_find(&runs->other, l->terms->as);
+    runs->other_until = e == 0 ? now + ACCOUNT_MS * 1000000 : 0;
     return e != 0 ? fail(l, e, 125, "find the user", l->terms->as) : 0;
 }
 
@@ -304,7 +317,6 @@ int run_launch(struct run *run, const struct peer *peer, const struct run_reques
             run_close_output(run, i);
     if (e != 0)
         run_close_input(run);
-    account_free(&l.other);
     buf_free(&l.text);
     free(l.argv);
     free(l.env);

@@ -16,6 +16,7 @@
 #include "lib/base/error.h"
 #include "lib/base/limits.h"
 #include "lib/os/process.h"
+#include "lib/os/spawn.h"
 #include "lib/os/whole.h"
 
 enum {
@@ -124,6 +125,7 @@ static void sweep(void *arg) {
     struct runs *runs = arg;
     run_reap_strays(runs);
     runs_expire(runs);
+    runs_settle(runs);
     ll_timer_set(runs->sweep, ll_loop_now(runs->host->loop) + SWEEP_MS * MS);
 }
 
@@ -145,12 +147,22 @@ static void remove_orphans(struct runs *runs) {
         closedir(folder);
 }
 
+/* Where the process is ours alone, what does not change between one start and the next. */
+static void learn_process(struct runs *runs) {
+    runs->null = open("/dev/null", O_RDWR | O_CLOEXEC); /* where it fails, each program opens its own */
+    runs->signals = runs->host->alone ? spawn_changed_signals() : 0;
+    runs->changed_signals = runs->host->alone ? &runs->signals : NULL;
+}
+
 int runs_open(struct runs **out, struct service_host *host, struct ll_error_info *info) {
     struct runs *runs = calloc(1, sizeof *runs);
     *out = NULL;
     if (runs == NULL)
         return -ENOMEM;
     *runs = (struct runs){.host = host, .ledger_fd = -1, .results = {.fd = -1}};
+    buf_init(&runs->late_ledger, LIMIT_BUFFER);
+    buf_init(&runs->late_audit, LIMIT_BUFFER);
+    learn_process(runs);
     size_t n = strlen(host->folder) + sizeof "/runs";
     int e = -ENOMEM;
     if ((runs->folder = malloc(n)) != NULL) {
@@ -184,9 +196,16 @@ void runs_close(struct runs *runs) {
         run_free(run);
     }
     ll_timer_free(runs->sweep);
+    if (runs->ledger_fd >= 0)
+        runs_settle(runs);
+    buf_free(&runs->late_ledger);
+    buf_free(&runs->late_audit);
     ledger_free(runs->ledger);
     results_close(&runs->results);
     account_free(&runs->self);
+    account_free(&runs->other);
+    if (runs->null >= 0)
+        close(runs->null);
     if (runs->ledger_fd >= 0)
         close(runs->ledger_fd);
     free(runs->folder);
@@ -332,7 +351,7 @@ static void write_audit(const struct run *run) {
     audit_text(&line, "stdout_xxh64", digest, 16);
     snprintf(digest, sizeof digest, "%016llx", (unsigned long long)r->digest2);
     audit_text(&line, "stderr_xxh64", digest, 16);
-    audit_write(run->runs->host->audit, &line);
+    audit_gather(&run->runs->late_audit, &line);
     buf_free(&line);
 }
 
@@ -340,8 +359,15 @@ static void set_state(struct runs *runs, struct ledger_entry *entry, enum ledger
     struct buf record;
     buf_init(&record, LIMIT_BUFFER);
     if (ledger_set_state(runs->ledger, entry, state, &record) == 0)
-        append(runs, &record);
+        buf_add(&runs->late_ledger, buf_front(&record), buf_size(&record));
     buf_free(&record);
+}
+
+void runs_settle(struct runs *runs) {
+    if (buf_size(&runs->late_ledger) > 0)
+        append(runs, &runs->late_ledger);
+    buf_clear(&runs->late_ledger);
+    audit_write(runs->host->audit, &runs->late_audit);
 }
 
 void runs_finished(struct run *run) {

@@ -44,6 +44,7 @@ struct service_host {
     struct runs *runs;
     pid_t gate; /* a child that is not ours to collect */
     int audit;  /* descriptor of the audit log, -1: none */
+    bool alone; /* the process is the server's: no other code in it handles signals */
     /* One line for the server's log; printable already. */
     void (*log)(struct service_host *host, const char *text);
 };

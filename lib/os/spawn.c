@@ -184,6 +184,17 @@ int spawn_signal_group(const struct spawn_child *child, int signal) {
     return kill(-child->pid, signal) < 0 ? -errno : 0;
 }
 
+/* The C library's sigaction() refuses its own two. */
+uint64_t spawn_changed_signals(void) {
+    uint64_t changed = 0;
+    for (int signal = 1; signal <= 64; signal++) {
+        struct kernel_sigaction now = {0};
+        if (syscall(SYS_rt_sigaction, signal, NULL, &now, sizeof(uint64_t)) < 0 || now.handler != 0)
+            changed |= UINT64_C(1) << (signal - 1);
+    }
+    return changed;
+}
+
 int spawn_pipe(int ends[2]) {
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;

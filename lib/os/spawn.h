@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -46,6 +47,9 @@ struct spawn_request {
 
     int cwd_fd;      /* a directory to start in, 0: none. Entered before `cwd`, so that may be relative to it */
     const char *cwd; /* NULL: where the caller is. Entered with the new user's rights */
+    /* Signals that are not at their default in the caller, as spawn_changed_signals() says; NULL: nobody knows, and the
+     * child goes through all of them, which costs 62 system calls. */
+    const uint64_t *changed_signals;
     enum spawn_family family;
     int death_signal; /* sent to the program when the calling thread ends; 0: none */
     bool no_new_privileges;
@@ -102,6 +106,10 @@ int spawn_signal_group(const struct spawn_child *child, int signal);
 /* A pipe for a program's output: ends[0] is the caller's to read from and non-blocking, ends[1] blocks, as programs
  * expect, and is for the request. Both close-on-exec. 0, -EMFILE, -ENFILE. */
 int spawn_pipe(int ends[2]);
+
+/* The signals that this process now handles or ignores, bit n - 1 for signal n. For a process that starts many programs
+ * and changes no disposition in between. */
+uint64_t spawn_changed_signals(void);
 
 /* Lets this process have as many descriptors as it may (the soft limit up to the hard one). Programs should not inherit
  * that, some walk through all of them: *before is the old limit, for a spawn_limit. 0 or -errno. */

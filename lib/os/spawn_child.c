@@ -34,12 +34,10 @@ static int set_family(struct spawn_job *job) {
 /* Handlers must be gone before signals are let through: they would run in the parent's memory. Ignored signals would
  * stay ignored after exec. */
 static int reset_signals(struct spawn_job *job) {
-    (void)job;
-    struct { /* as the kernel has it; zero is SIG_DFL */
-        uint64_t handler, flags, restorer, mask;
-    } standard = {0};
+    struct kernel_sigaction standard = {0};
+    const uint64_t *changed = job->request->changed_signals;
     for (int signal = 1; signal <= 64; signal++)
-        if (signal != SIGKILL && signal != SIGSTOP)
+        if (signal != SIGKILL && signal != SIGSTOP && (changed == NULL || (*changed >> (signal - 1) & 1) != 0))
             syscall(SYS_rt_sigaction, signal, &standard, NULL, sizeof(uint64_t));
     return 0;
 }

@@ -4,9 +4,15 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/limits.h"
 #include "lib/os/spawn.h"
+
+/* As the kernel has it; zero is SIG_DFL. */
+struct kernel_sigaction {
+    uint64_t handler, flags, restorer, mask;
+};
 
 /* Shared by parent and child; the parent sleeps while the child writes. */
 struct spawn_job {

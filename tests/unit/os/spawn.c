@@ -198,6 +198,15 @@ static void cleans_signals(void **state) {
     pthread_sigmask(SIG_BLOCK, &mask, &old);
     assert_prints(shell("sed -n 's/^Sig[BIC][lg][knt]:.//p' /proc/self/status"),
                   "0000000000000000\n0000000000000000\n0000000000000000");
+    /* The same when the caller says which there are, and only those are asked to go. */
+    uint64_t changed = spawn_changed_signals(), without = changed & ~(UINT64_C(1) << (SIGPIPE - 1));
+    assert_true((changed >> (SIGPIPE - 1) & 1) == 1 && (changed >> (SIGUSR1 - 1) & 1) == 1);
+    assert_true((changed >> (SIGUSR2 - 1) & 1) == 0);
+    struct spawn_request told = shell("sed -n 's/^Sig[BIC][lg][knt]:.//p' /proc/self/status");
+    told.changed_signals = &changed;
+    assert_prints(told, "0000000000000000\n0000000000000000\n0000000000000000");
+    told.changed_signals = &without;
+    assert_prints(told, "0000000000000000\n0000000000001000\n0000000000000000");
     sigset_t now;
     pthread_sigmask(SIG_SETMASK, &old, &now);
     assert_true(sigismember(&now, SIGTERM));
