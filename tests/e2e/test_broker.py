@@ -36,7 +36,13 @@ class Warm(Pair):
         """A first call; returns the broker's process id."""
         done = self.run("run", "box", "--", "true")
         assert (done.returncode, done.stderr) == (0, b"")
-        return support.eventually(self.broker, "a broker")
+        return self.settled()
+
+    def settled(self):
+        """The broker's process id, once it is in its cell: its parent does not wait for that."""
+        pid = support.eventually(self.broker, "a broker")
+        support.eventually(lambda: status(pid)["Seccomp"] == "2", "the cell of %d" % pid)
+        return pid
 
     def file(self, ending):
         folder = os.path.join(self.client_home, "brokers")
@@ -71,6 +77,11 @@ def warm(landline):
         yield both
 
 
+def status(pid):
+    with open("/proc/%d/status" % pid) as file:
+        return dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
+
+
 def lines(path):
     try:
         with open(path) as file:
@@ -100,9 +111,7 @@ def test_what_kind_of_process_it_is(warm):
     pid = warm.leave()
     with open("/proc/%d/cmdline" % pid, "rb") as file:
         assert file.read().rstrip(b"\0") == b"landline: broker box"
-    with open("/proc/%d/status" % pid) as file:
-        status = dict(line.split(":\t", 1) for line in file.read().splitlines() if ":\t" in line)
-    assert (status["Seccomp"], status["NoNewPrivs"], status["Umask"], status["Threads"]) == ("2", "1", "0077", "1")
+    assert [status(pid)[what] for what in ("Seccomp", "NoNewPrivs", "Umask", "Threads")] == ["2", "1", "0077", "1"]
     assert os.getsid(pid) == pid
     folder = os.path.join(warm.client_home, "brokers")
     assert os.stat(folder).st_mode & 0o777 == 0o700
@@ -142,7 +151,7 @@ def test_first_calls_at_once_leave_one(warm):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         done = list(pool.map(lambda i: warm.run("run", "box", "--", "echo", str(i)), range(8)))
     assert [d.stdout for d in done] == [b"%d\n" % i for i in range(8)]
-    pid = support.eventually(warm.broker, "a broker")
+    pid = warm.settled()
     found = [p for p, words in warm.landline.leftovers() if words.startswith("landline: broker")]
     assert found == [pid] or os.geteuid() != 0  # only root sees whose it is
 
@@ -236,9 +245,9 @@ def test_not_where_it_is_not_wanted(warm):
 
 
 def test_it_ends_by_itself(landline):
-    with closing(Warm(landline, idle="2s")) as warm:
+    with closing(Warm(landline, idle="4s")) as warm:
         pid = warm.leave()
-        process = warm.start("run", "box", "--", "sh", "-c", "echo up; sleep 4; echo down")
+        process = warm.start("run", "box", "--", "sh", "-c", "echo up; sleep 5; echo down")
         assert process.wait() == 0 and process.stdout.text() == "up\ndown\n"
         assert warm.broker() == pid  # a stream is work
         gone(pid)
@@ -348,8 +357,8 @@ def test_a_wrong_one_is_no_trouble(warm, answer):
 def test_one_that_greeted_may_have_passed_it_on(warm, answer):
     """Then only the server can tell, and one that is younger than a minute cannot: it is not started, and nobody says
     that it ran."""
-    status, output, errors, ran = asked(warm, answer)
-    assert (status, output, ran) == (122, b"", 0) and b"it may have run" in errors
+    exit_status, output, errors, ran = asked(warm, answer)
+    assert (exit_status, output, ran) == (122, b"", 0) and b"it may have run" in errors
 
 
 def asked(warm, answer):
@@ -481,7 +490,7 @@ def test_a_call_that_is_killed_has_left(warm):
         process.popen.kill()
     since = time.monotonic()
     gone(pids[1])
-    assert time.monotonic() - since < 1.5  # TERM at once, KILL 400 ms later
+    assert time.monotonic() - since < 5  # TERM at once, KILL 400 ms later; and a busy machine
     before = lines(alive)
     support.eventually(lambda: lines(alive) > before + 5, "the kept one to go on")
     shown = warm.run("runs", "box").stdout.decode()
