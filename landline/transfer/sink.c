@@ -144,6 +144,9 @@ static int take(struct sink *s, uint8_t kind, struct slice payload) {
 
 /* ---- the whole ---- */
 
+/* Bytes of answers that are written at once: about 128 answers, so that the source goes on while more are found. */
+enum { ANSWERS = 2048 };
+
 static int next(struct sink *s) {
     uint8_t kind;
     struct slice payload;
@@ -159,7 +162,7 @@ static int next(struct sink *s) {
     if (got < 0)
         return got == LL_EOF ? LL_ELOST : got;
     int e = take(s, kind, payload);
-    return e != 0 ? e : transfer_io_settle(s->io);
+    return e != 0 || buf_size(&s->io->writing) < ANSWERS ? e : transfer_io_flush(s->io);
 }
 
 static int finish(struct sink *s) {

@@ -152,6 +152,16 @@ static int hear(struct source *s, bool wait) {
 
 /* ---- the whole ---- */
 
+/* So many announcements are written at once: few system calls, and the sink looks while the walk goes on. */
+enum { ANNOUNCED = 256 };
+
+static int settle(struct source *s) {
+    if (s->unheard < ANNOUNCED)
+        return transfer_io_settle(s->io);
+    s->unheard = 0;
+    return transfer_io_flush(s->io);
+}
+
 static int step(struct source *s, bool *walked) {
     int e = 0;
     if (atomic_load(&s->report->stop))
@@ -192,7 +202,7 @@ int source_run(struct transfer_io *io, const struct source_root *roots, size_t c
         e = step(s, &walked);
         atomic_store(&report->all_known, walked);
         if (e == 0)
-            e = transfer_io_settle(io);
+            e = settle(s);
     }
     if (s->finished)
         summary->failures += s->failures;

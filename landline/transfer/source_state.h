@@ -51,6 +51,7 @@ struct source {
     char *scratch; /* TREE_PIECE bytes */
 
     struct source_queue asked, wanted;
+    unsigned unheard; /* announced, and not written yet */
 
     /* The file that is being sent: wanted's first, once it is open. */
     int fd;

@@ -134,6 +134,7 @@ static int ask(struct source *s, const struct found *f, struct tree_entry *e) {
     if (f->dir != NULL)
         f->dir->refs++;
     *source_push(&s->asked) = file;
+    s->unheard++;
     tree_put_entry(&s->io->writing, TREE_FILE, e);
     return 0;
 }
