@@ -31,6 +31,8 @@ static void of_the_source(struct buf *b, uint8_t kind, struct slice payload) {
     struct tree_problem p;
     if (kind == TREE_OVER && tree_get_over(payload, &x) == 0)
         tree_put_over(b, x);
+    else if (kind == TREE_TOTAL && tree_get_total(payload, &x, &y) == 0)
+        tree_put_total(b, x, y);
     else if (kind == TREE_DIGEST && tree_get_digest(payload, &x, &y) == 0)
         tree_put_digest(b, x, y);
     else if (kind == TREE_CLOSE && tree_get_close(payload, &c) == 0)

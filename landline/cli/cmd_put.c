@@ -33,7 +33,9 @@ struct put {
 
 static int engine(void *arg, struct transfer_io *io) {
     struct put *p = arg;
-    struct source_options options = {.flags = p->checksum ? TREE_WITH_DIGESTS : 0, .compress = p->compress};
+    bool shown = !p->t.quiet && !p->t.json;
+    struct source_options options = {
+        .flags = (uint8_t)((p->checksum ? TREE_WITH_DIGESTS : 0) | (shown ? TREE_TOTALS : 0)), .compress = p->compress};
     if (p->stream && p->stream_used)
         return -ESPIPE; /* what was read from a pipe cannot be read again */
     p->stream_used = p->stream;

@@ -36,12 +36,19 @@ static void add(struct line *l, const char *part) {
     l->used += n;
 }
 
+unsigned progress_percent(const struct progress_state *s) {
+    unsigned percent = s->done >= s->known ? 100 : (unsigned)((double)s->done * 100 / (double)s->known);
+    /* Rounding must not say that it is over. */
+    percent = s->done < s->known && percent > 99 ? 99 : percent;
+    return percent < s->least ? s->least : percent;
+}
+
 void progress_line(char *out, size_t size, unsigned columns, const struct progress_state *s) {
     struct line line = {.out = out, .size = size, .columns = columns};
     char a[40], b[40], part[120];
     out[0] = '\0';
     if (s->all_known && s->known > 0)
-        snprintf(part, sizeof part, "%3u %%", (unsigned)(s->done >= s->known ? 100 : s->done * 100 / s->known));
+        snprintf(part, sizeof part, "%3u %%", progress_percent(s));
     else
         snprintf(part, sizeof part, "  …");
     add(&line, part);
@@ -83,7 +90,8 @@ void progress_clear(struct progress *p) {
 }
 
 static uint64_t done_bytes(struct progress *p) {
-    return atomic_load(&p->report.bytes) + atomic_load(&p->report.resumed);
+    uint64_t bytes = atomic_load(&p->report.bytes), earlier = atomic_load(&p->report.earlier);
+    return (bytes > earlier ? bytes - earlier : 0) + atomic_load(&p->report.resumed);
 }
 
 /* Measures since the last look. */
@@ -98,6 +106,7 @@ static struct progress_state look(struct progress *p, int64_t now) {
         p->last_moved = now;
     p->last_bytes = bytes;
     p->last_shown = now;
+    uint64_t total = atomic_load(&p->report.total_bytes), files = atomic_load(&p->report.total_files);
     struct progress_state s = {
         .done = done_bytes(p),
         .known = atomic_load(&p->report.known_bytes),
@@ -107,23 +116,31 @@ static struct progress_state look(struct progress *p, int64_t now) {
         .rate = p->rate,
         .stalled_ns = now - p->last_moved,
         .elapsed_ns = now - p->began,
+        .least = p->percent,
     };
+    if (files > 0) {
+        s.known = total > s.known ? total : s.known;
+        s.known_files = files > s.known_files ? files : s.known_files;
+        s.all_known = true;
+    }
     /* After a cut the counts begin below where they were; what is shown does not. */
     if (s.done < p->best)
         s.done = p->best;
     if (s.done > s.known)
         s.known = s.done;
     p->best = s.done;
+    if (s.all_known && s.known > 0)
+        p->percent = progress_percent(&s);
     return s;
 }
 
 void progress_tick(struct progress *p) {
     struct terminal_size size = {0};
     char line[LINE];
-    if (p->quiet || p->json || !p->on_terminal)
+    if (p->quiet || p->json)
         return;
     int64_t now = clock_now();
-    bool behind = terminal_in_background(STDERR_FILENO);
+    bool behind = !p->on_terminal || terminal_in_background(STDERR_FILENO);
     if (behind && now - p->last_shown < SELDOM)
         return;
     pthread_mutex_lock(&p->lock);
@@ -132,7 +149,7 @@ void progress_tick(struct progress *p) {
         size.columns = 80;
     progress_line(line, sizeof line, size.columns, &s);
     if (behind) {
-        fprintf(stderr, "%s\n", line);
+        fprintf(stderr, "landline: %s: %s\n", p->host, line + strspn(line, " "));
     } else {
         fprintf(stderr, "\r%s\x1b[K", line);
         p->shown = true;

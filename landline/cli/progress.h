@@ -19,7 +19,8 @@ struct progress {
     pthread_mutex_t lock;
     bool on_terminal, shown; /* shown: a line stands on the terminal */
     int64_t began, last_shown, last_moved;
-    uint64_t last_bytes, best; /* best: the most permille shown; the line never goes back */
+    uint64_t last_bytes, best; /* best: the most bytes done that were shown; the line never goes back */
+    unsigned percent;          /* the same of the percentage */
     double rate;               /* bytes a second, smoothed */
     uint64_t problems;
 };
@@ -39,7 +40,9 @@ struct progress_state {
     bool all_known;
     double rate;
     int64_t stalled_ns, elapsed_ns;
+    unsigned least; /* a percentage that was shown before: none below it is */
 };
+unsigned progress_percent(const struct progress_state *state);
 void progress_line(char *out, size_t size, unsigned columns, const struct progress_state *state);
 
 #endif

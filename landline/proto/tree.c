@@ -168,6 +168,20 @@ int tree_get_over(struct slice payload, uint64_t *failures) {
     return reader_end(&r);
 }
 
+void tree_put_total(struct buf *b, uint64_t files, uint64_t bytes) {
+    size_t mark = tree_begin(b, TREE_TOTAL);
+    buf_add_u64(b, files);
+    buf_add_u64(b, bytes);
+    tree_finish(b, mark);
+}
+
+int tree_get_total(struct slice payload, uint64_t *files, uint64_t *bytes) {
+    struct reader r = reader_of(payload.data, payload.size);
+    *files = reader_u64(&r);
+    *bytes = reader_u64(&r);
+    return reader_end(&r);
+}
+
 void tree_put_digest(struct buf *b, uint64_t end, uint64_t digest) {
     size_t mark = tree_begin(b, TREE_DIGEST);
     buf_add_u64(b, end);

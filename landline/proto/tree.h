@@ -41,6 +41,7 @@ enum tree_kind {
     TREE_CLOSE,
     TREE_FAIL,
     TREE_OVER,
+    TREE_TOTAL,
     /* of the sink */
     TREE_MODE = 32,
     TREE_ANSWER,
@@ -104,6 +105,8 @@ int tree_get_entry(uint8_t kind, struct slice payload, struct tree_entry *e);
 void tree_put_empty(struct buf *b, uint8_t kind); /* UP */
 void tree_put_over(struct buf *b, uint64_t failures);
 int tree_get_over(struct slice payload, uint64_t *failures);
+void tree_put_total(struct buf *b, uint64_t files, uint64_t bytes);
+int tree_get_total(struct slice payload, uint64_t *files, uint64_t *bytes);
 /* Ends a chunk at offset `end`. */
 void tree_put_digest(struct buf *b, uint64_t end, uint64_t digest);
 int tree_get_digest(struct slice payload, uint64_t *end, uint64_t *digest);
@@ -133,7 +136,8 @@ enum tree_flag {
     TREE_INTO = 8,         /* put: the destination is a folder, made where it is missing */
     TREE_LIST = 16,        /* get: the entries of one folder, nothing below, no contents */
     TREE_FRESH = 32,       /* get: the sink has nothing: small files may come as WHOLE from the first */
-    TREE_FLAGS = 63,
+    TREE_TOTALS = 64,      /* get: say how much there is as soon as it is known */
+    TREE_FLAGS = 127,
 };
 
 enum tree_overwrite {

@@ -22,14 +22,20 @@ struct transfer_report {
     void (*problem)(void *arg, const char *path, int error, const char *text);
 
     _Atomic uint64_t bytes;       /* file bytes moved … */
-    _Atomic uint64_t resumed;     /* … and not to be moved again */
+    _Atomic uint64_t earlier;     /* … of them before the line dropped the last time; what follows is since then */
+    _Atomic uint64_t resumed;     /* not to be moved again */
     _Atomic uint64_t files;       /* entries done */
     _Atomic uint64_t known_bytes; /* so far announced */
     _Atomic uint64_t known_files;
+    _Atomic uint64_t total_bytes; /* what there will be, where it was counted ahead; else 0 */
+    _Atomic uint64_t total_files;
     _Atomic bool all_known; /* nothing more will be announced */
     _Atomic bool stop;      /* set by the owner: end soon, in a state that can be resumed */
 };
 
+/* A transfer begins, or begins again on a new line. */
+void report_begin(struct transfer_report *report);
+void report_total(struct transfer_report *report, uint64_t files, uint64_t bytes);
 void report_problem(struct transfer_report *report, const char *path, int error, const char *text);
 void report_receipt(struct transfer_report *report, const struct transfer_receipt *receipt);
 

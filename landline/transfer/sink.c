@@ -127,6 +127,15 @@ static int take_over(struct sink *s, uint8_t kind, struct slice payload) {
     return e;
 }
 
+static int take_total(struct sink *s, uint8_t kind, struct slice payload) {
+    uint64_t files, bytes;
+    (void)kind;
+    int e = tree_get_total(payload, &files, &bytes);
+    if (e == 0)
+        report_total(s->report, files, bytes);
+    return e;
+}
+
 static int take(struct sink *s, uint8_t kind, struct slice payload) {
     static const struct {
         uint8_t kind;
@@ -135,6 +144,7 @@ static int take(struct sink *s, uint8_t kind, struct slice payload) {
         {TREE_DATA, take_data},     {TREE_PACKED, take_data}, {TREE_DIGEST, take_digest}, {TREE_CLOSE, take_close},
         {TREE_WHOLE, take_entry},   {TREE_FILE, take_entry},  {TREE_DIR, take_entry},     {TREE_UP, take_up},
         {TREE_SYMLINK, take_entry}, {TREE_HARD, take_entry},  {TREE_FAIL, take_fail},     {TREE_OVER, take_over},
+        {TREE_TOTAL, take_total},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].kind == kind)
@@ -203,6 +213,7 @@ int sink_run(struct transfer_io *io, const struct sink_options *options, struct 
     *s = (struct sink){
         .io = io, .report = report, .options = options, .summary = summary, .here = &base, .umask = os_umask()};
     s->last = &s->first;
+    report_begin(report);
     int e = os_boot_id(s->boot);
     if (e == 0 && options->stream < 0 && (options->flags & TREE_DRY_RUN) == 0)
         sink_sweep(options->dir, time(NULL));

@@ -6,6 +6,7 @@
 
 #include "landline/error.h"
 #include "landline/transfer/source_state.h"
+#include "lib/os/clock.h"
 
 /* ---- the queues ---- */
 
@@ -162,6 +163,17 @@ static int settle(struct source *s) {
     return transfer_io_flush(s->io);
 }
 
+static int walk(struct source *s, bool *done) {
+    int e = source_walk(s, done);
+    if ((s->options->flags & TREE_TOTALS) == 0)
+        return e;
+    if (*done)
+        source_count_end(s, true);
+    else if (e == 0)
+        e = source_count(s);
+    return e;
+}
+
 static int step(struct source *s, bool *walked) {
     int e = 0;
     if (atomic_load(&s->report->stop))
@@ -170,7 +182,7 @@ static int step(struct source *s, bool *walked) {
         e = source_send(s);
     bool full = s->asked.count + s->wanted.count + 64 > TREE_PENDING;
     if (e == 0 && !*walked && !full)
-        e = source_walk(s, walked);
+        e = walk(s, walked);
     if (e == 0 && *walked && !s->over && s->asked.count + s->wanted.count == 0) {
         tree_put_over(&s->io->writing, s->failures);
         s->over = true;
@@ -195,9 +207,11 @@ int source_run(struct transfer_io *io, const struct source_root *roots, size_t c
                          .whole = (options->flags & TREE_FRESH) != 0,
                          .fd = -1,
                          .failures = options->failures,
+                         .began = clock_now(),
                          .scratch = malloc(TREE_PIECE)};
     int e = s->scratch == NULL ? -ENOMEM : 0;
     bool walked = false;
+    report_begin(report);
     while (e == 0 && !s->finished) {
         e = step(s, &walked);
         atomic_store(&report->all_known, walked);
@@ -206,6 +220,7 @@ int source_run(struct transfer_io *io, const struct source_root *roots, size_t c
     }
     if (s->finished)
         summary->failures += s->failures;
+    source_count_end(s, false);
     empty_queue(&s->asked);
     empty_queue(&s->wanted);
     source_walk_free(s);

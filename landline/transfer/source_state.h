@@ -31,6 +31,7 @@ struct source_queue {
     unsigned first, count;
 };
 
+struct source_count;  /* what counts ahead */
 struct source_groups; /* the inodes with several names */
 
 struct source {
@@ -48,7 +49,10 @@ struct source {
     bool finished; /* SUMMARY has come */
     uint64_t failures;
     struct source_groups *groups;
-    char *scratch; /* TREE_PIECE bytes */
+    struct source_count *count; /* while it counts */
+    bool counted;               /* or it could not be */
+    int64_t began;              /* CLOCK_MONOTONIC ns */
+    char *scratch;              /* TREE_PIECE bytes */
 
     struct source_queue asked, wanted;
     unsigned unheard; /* announced, and not written yet */
@@ -89,6 +93,12 @@ void source_pack_free(struct source *s);
  * (too many). */
 uint64_t source_group(struct source *s, const struct stat *st, bool *known);
 void source_groups_free(struct source *s);
+
+/* source_count.c: counts, in a thread of its own, what the walk has not come to yet. Counting costs as much as the walk, so it
+ * begins only when the transfer has lasted a second. */
+int source_count(struct source *s);
+/* The walk has come to the end: what was announced is all. Ends the thread. */
+void source_count_end(struct source *s, bool tell);
 
 /* The path from the top, for reports. */
 void source_path(const struct source_dir *dir, const char *name, char *out, size_t size);

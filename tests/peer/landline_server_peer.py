@@ -44,6 +44,7 @@ class Server:
         self.context.set_alpn_protocols(["landline/1"])
         self.context.load_cert_chain(identity.certificate, identity.key)
         accept_any_certificate(self.context)
+        self.services = {}  # more of them: {name: called with the session, the stream and the request}
         self.names, self.failures = [], []
         self.context.sni_callback = lambda sock, name, context: self.names.append(name)
         threading.Thread(target=self.serve, daemon=True).start()
@@ -145,6 +146,8 @@ class Session(lp.Peer):
             self.outputs(number, {1: self.input(number, False).upper(), 2: b""}, b"")
         elif service == b"run" and not flags:
             self.run_command(number, request)
+        elif service in self.server.services:
+            self.server.services[service](self, number, request)
         else:
             self.send(lp.REFUSED, struct.pack(">HI", 33, 0) + lp.str16(b"no such service"), 0, number)
 

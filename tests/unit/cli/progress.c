@@ -36,7 +36,7 @@ static void every_width(void **unused) {
     rows[1].all_known = false;
     rows[2].stalled_ns = 3600 * SECOND;
     rows[3] = (struct progress_state){0};
-    rows[4] = (struct progress_state){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, true, 1e18, 0, 0};
+    rows[4] = (struct progress_state){UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX, true, 1e18, 0, 0, 0};
     rows[5].rate = 0.001;
     for (size_t i = 0; i < 6; i++) {
         char full[400];
@@ -111,11 +111,26 @@ static void monotonic(void **unused) {
     assert_int_equal(now, 99);
 }
 
+/* What was counted ahead may be less than what comes: the percentage waits then, it does not fall. */
+static void never_below_what_was_shown(void **unused) {
+    struct progress_state s = usual;
+    (void)unused;
+    s.least = 40;
+    assert_non_null(strstr(line_of(300, &s), " 40 %"));
+    s.done = s.known / 2 + 1;
+    assert_non_null(strstr(line_of(300, &s), " 50 %"));
+    s.done = s.known = UINT64_MAX;
+    s.done--;
+    assert_int_equal(progress_percent(&s), 99);
+    s.done++;
+    assert_int_equal(progress_percent(&s), 100);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_width),  cmocka_unit_test(no_room),
         cmocka_unit_test(what_it_says), cmocka_unit_test(stall_after_five_seconds),
-        cmocka_unit_test(monotonic),
+        cmocka_unit_test(monotonic),    cmocka_unit_test(never_below_what_was_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

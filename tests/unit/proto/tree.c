@@ -240,6 +240,10 @@ static int read_answer(struct slice p) {
     uint64_t offset;
     return tree_get_answer(p, &answer, &offset);
 }
+static int read_total(struct slice p) {
+    uint64_t files, bytes;
+    return tree_get_total(p, &files, &bytes);
+}
 static int read_summary(struct slice p) {
     struct tree_summary s;
     return tree_get_summary(p, &s);
@@ -267,14 +271,17 @@ static void put_small(struct buf *b, size_t which) {
     case 5:
         tree_put_answer(b, TREE_WANT, TREE_CHUNK);
         break;
-    default:
+    case 6:
         tree_put_summary(b, &summary);
+        break;
+    default:
+        tree_put_total(b, 3, 4);
     }
 }
 
 static void short_and_long_small_ones(void **unused) {
     static int (*const reads[])(struct slice) = {read_over, read_digest, read_close,  read_problem,
-                                                 read_mode, read_answer, read_summary};
+                                                 read_mode, read_answer, read_summary, read_total};
     (void)unused;
     for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
         struct buf b;
