@@ -109,6 +109,7 @@ static int take_fail(struct sink *s, uint8_t kind, struct slice payload) {
         return e;
     char *path = strndup((const char *)p.path.data, p.path.size),
          *text = strndup((const char *)p.text.data, p.text.size);
+    s->heard_failures++;
     if (path != NULL && text != NULL)
         report_problem(s->report, path, (int)p.error, text[0] != '\0' ? text : NULL);
     else
@@ -180,7 +181,7 @@ static int finish(struct sink *s) {
     while (s->batched > 0)
         sink_publish_all(s);
     said = *s->summary;
-    s->summary->failures += s->source_failures;
+    s->summary->failures += s->source_failures > s->heard_failures ? s->source_failures : s->heard_failures;
     tree_put_summary(&s->io->writing, &said);
     return transfer_io_flush(s->io);
 }

@@ -243,6 +243,7 @@ int sink_close(struct sink *s, const struct tree_close *c) {
     } else if (c->state != TREE_OK) {
         char path[4096];
         sink_path(f->dir, f->name, path, sizeof path);
+        s->heard_failures++;
         report_problem(s->report, path, (int)c->error,
                        c->state == TREE_CHANGED ? "it changed while it was read" : NULL);
         f->spoilt = c->state == TREE_CHANGED;

@@ -66,7 +66,7 @@ struct sink {
     unsigned wanted, later;
     struct sink_publish batch[LIMIT_TRANSFER_BATCH];
     unsigned batched;
-    uint64_t source_failures;
+    uint64_t source_failures, heard_failures; /* what the source says it counted; what it told one by one */
     bool over, aborting;
     mode_t umask;
     uint8_t boot[16];

@@ -9,7 +9,6 @@ import stat
 import struct
 import subprocess
 import threading
-import time
 
 import pytest
 
@@ -20,6 +19,7 @@ pytestmark = pytest.mark.timeout(180)
 DIR, UP, FILE, WHOLE, SYMLINK, HARD, DATA, PACKED, DIGEST, CLOSE, FAIL, OVER = range(1, 13)
 MODE, ANSWER, PROBLEM, SUMMARY = range(32, 36)
 CHUNK, UNKNOWN = 4 << 20, (1 << 64) - 1
+EMPTY = 0x34c96acdcadb1bbb  # the digest of a file without contents
 OURS = b".landline-0123456789abcdef.part"
 
 
@@ -231,7 +231,7 @@ FAILED = {
     "hard to nothing": [hard(9, b"f")],
     "hard to what failed": [file(b"f", 3, group=4), hard(4, b"g"), data(0, b"123"), digest(3, 77), close(3)],
     "a FIFO stands there": [file(b"fifo", 3)],
-    "a folder through a link": [folder(b"out"), whole(b"escaped", b"", digest=0xef46db3751d8e999), record(UP)],
+    "a folder through a link": [folder(b"out"), whole(b"escaped", b"", digest=EMPTY), record(UP)],
     "a folder through a FIFO": [folder(b"fifo"), file(b"x", 4), record(UP)],
 }
 
@@ -295,7 +295,7 @@ def exchange(a, b):
 
 
 def test_the_destination_is_swapped_under_our_feet(scratch):
-    """A folder of the destination is now a folder, now a link to outside, as often as it can be."""
+    """A folder of the destination is now a folder, now a link to outside, while transfers go on: LANDLINE_SWAPS times in all."""
     top, outside = os.path.join(scratch, "top"), os.path.join(scratch, "outside")
     os.makedirs(os.path.join(top, "d", "e"))
     os.makedirs(os.path.join(outside, "e"))
@@ -309,12 +309,12 @@ def test_the_destination_is_swapped_under_our_feet(scratch):
     thread = threading.Thread(target=swap)
     thread.start()
     done = 0
-    deadline = time.monotonic() + float(os.environ.get("LANDLINE_SWAP_SECONDS", "5"))
+    enough = int(os.environ.get("LANDLINE_SWAPS", "20000"))
     try:
-        while time.monotonic() < deadline or done < 3:
+        while swaps[0] < enough or done < 3:
             tree = []
             for n in range(100):
-                tree += [folder(b"d"), folder(b"e"), whole(b"f%d" % n, b"", digest=0xef46db3751d8e999),
+                tree += [folder(b"d"), folder(b"e"), whole(b"f%d" % n, b"", digest=EMPTY),
                          symlink(b"l%d" % n, b"x"), record(UP), folder(b"new%d" % n), record(UP), record(UP)]
             with sink(top) as (process, ours):
                 tell(process, ours, [*tree, over])
@@ -322,5 +322,8 @@ def test_the_destination_is_swapped_under_our_feet(scratch):
     finally:
         stop.set()
         thread.join()
-    assert swaps[0] > 1000
+    print("swaps", swaps[0], "transfers", done)
+    assert swaps[0] >= enough
+    real = next(p for p in (os.path.join(top, "d"), os.path.join(scratch, "link")) if not os.path.islink(p))
+    assert os.path.exists(os.path.join(real, "e", "f0"))
     assert sorted(os.listdir(outside)) == ["e"] and os.listdir(os.path.join(outside, "e")) == []

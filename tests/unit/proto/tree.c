@@ -280,7 +280,7 @@ static void put_small(struct buf *b, size_t which) {
 }
 
 static void short_and_long_small_ones(void **unused) {
-    static int (*const reads[])(struct slice) = {read_over, read_digest, read_close,  read_problem,
+    static int (*const reads[])(struct slice) = {read_over, read_digest, read_close,   read_problem,
                                                  read_mode, read_answer, read_summary, read_total};
     (void)unused;
     for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
