@@ -16,8 +16,7 @@
 #include "lib/os/ring.h"
 
 enum {
-    SAID = 400,        /* bytes kept of what the server's worker said about its failure */
-    TELL = 128 * 1024, /* bytes for the engine that wake it at once; fewer at the end of the loop's pass */
+    SAID = 400, /* bytes kept of what the server's worker said about its failure */
 };
 
 struct client_transfer {
@@ -34,8 +33,8 @@ struct client_transfer {
     int near, far; /* bells: the loop's and the engine's */
     struct ring ring, engine_ring;
     ll_watch *watch;
-    ll_timer *tell; /* at the end of a pass: the engine hears of what came */
-    size_t untold;
+    ll_timer *tell;
+    uint64_t told; /* how much had been put when the timer last looked */
     int engine_result;
     struct run_result result;
     char said[SAID];
@@ -90,7 +89,8 @@ static void end_attempt(struct client_transfer *t) {
     ring_close(&t->engine_ring);
     t->near = t->far = -1;
     t->stream = 0;
-    t->lent = t->untold = 0;
+    t->lent = 0;
+    t->told = 0;
     if (t->tell != NULL)
         ll_timer_set(t->tell, LL_NEVER);
     buf_clear(&t->down);
@@ -157,12 +157,16 @@ static void engine_ended(struct client_transfer *t) {
     judge(t);
 }
 
-/* The engine hears of what was put, once for many pieces. */
+/* The engine hears of what was put once it is much, or in the first pass of the loop in which nothing more came. */
 static void tell_engine(void *arg) {
     struct client_transfer *t = arg;
-    t->untold = 0;
-    if (t->ring.map != NULL)
+    if (t->ring.map == NULL)
+        return;
+    if (t->ring.put == t->told)
         ring_tell(&t->ring);
+    else
+        ll_timer_set(t->tell, 0);
+    t->told = t->ring.put;
 }
 
 /* Copies what the engine has room for; how much. */
@@ -173,11 +177,8 @@ static size_t put_down(struct client_transfer *t, const uint8_t *bytes, size_t n
         return n;
     memcpy(ring_back(&t->ring), bytes, n);
     ring_put(&t->ring, n);
-    t->untold += n;
-    if (t->untold >= TELL)
-        tell_engine(t);
-    else
-        ll_timer_set(t->tell, 0);
+    ring_tell_of_much(&t->ring);
+    ll_timer_set(t->tell, 0);
     return n;
 }
 

@@ -1,22 +1,18 @@
 #include "landline/transfer/digest.h"
 
 #include <endian.h>
-#include <stdbool.h>
-#include <string.h>
-#define XXH_STATIC_LINKING_ONLY
-#include <xxhash.h>
 
-_Static_assert(sizeof(XXH64_state_t) <= sizeof(((struct digest *)NULL)->chunk), "room for the state of XXH64");
-_Static_assert(_Alignof(XXH64_state_t) <= _Alignof(uint64_t), "alignment of the state of XXH64");
-
-static XXH64_state_t *state(uint64_t words[11]) {
-    return (XXH64_state_t *)(void *)words;
+/* Of the bytes that the struct keeps for it, those at the right address. */
+static void *state(uint8_t room[XXH3_STATE + XXH3_ALIGNMENT]) {
+    uintptr_t at = (uintptr_t)room;
+    return room + (XXH3_ALIGNMENT - at % XXH3_ALIGNMENT) % XXH3_ALIGNMENT;
 }
 
 void digest_init(struct digest *d) {
     d->at = 0;
-    XXH64_reset(state(d->chunk), 0);
-    XXH64_reset(state(d->whole), 0);
+    d->hash = xxh3();
+    d->hash->reset(state(d->chunk));
+    d->hash->reset(state(d->whole));
 }
 
 static size_t inside(const struct digest *d) {
@@ -28,7 +24,7 @@ size_t digest_room(const struct digest *d) {
 }
 
 void digest_add(struct digest *d, const void *bytes, size_t n) {
-    XXH64_update(state(d->chunk), bytes, n);
+    d->hash->update(state(d->chunk), bytes, n);
     d->at += n;
 }
 
@@ -42,13 +38,13 @@ void digest_add_zeros(struct digest *d, size_t n) {
 
 static void enter(struct digest *d, uint64_t value) {
     uint64_t big = htobe64(value);
-    XXH64_update(state(d->whole), &big, sizeof big);
+    d->hash->update(state(d->whole), &big, sizeof big);
 }
 
 uint64_t digest_close_chunk(struct digest *d) {
-    uint64_t value = XXH64_digest(state(d->chunk));
+    uint64_t value = d->hash->digest(state(d->chunk));
     enter(d, value);
-    XXH64_reset(state(d->chunk), 0);
+    d->hash->reset(state(d->chunk));
     return value;
 }
 
@@ -59,10 +55,11 @@ void digest_known_chunk(struct digest *d, uint64_t n, uint64_t chunk_digest) {
 
 uint64_t digest_whole(struct digest *d) {
     enter(d, d->at);
-    return XXH64_digest(state(d->whole));
+    return d->hash->digest(state(d->whole));
 }
 
 uint64_t digest_of(const void *bytes, size_t n) {
-    uint64_t big[2] = {htobe64(XXH64(bytes, n, 0)), htobe64((uint64_t)n)};
-    return n > 0 ? XXH64(big, sizeof big, 0) : XXH64(big + 1, sizeof *big, 0);
+    const struct xxh3 *hash = xxh3();
+    uint64_t big[2] = {htobe64(hash->of(bytes, n)), htobe64((uint64_t)n)};
+    return n > 0 ? hash->of(big, sizeof big) : hash->of(big + 1, sizeof *big);
 }

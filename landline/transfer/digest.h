@@ -1,7 +1,7 @@
 /* The digest of a file's contents, in chunks (docs/PROTOCOL.md section 7.6).
  *
- * Each chunk of 4 MiB has an XXH64 of its own, so that a part that arrived is proved and never hashed again; the digest of
- * the whole is the XXH64 over the digests of the chunks and the size. It protects against mistakes of disks, memory and
+ * Each chunk of 4 MiB has an XXH3 of its own, so that a part that arrived is proved and never hashed again; the digest of
+ * the whole is the XXH3 over the digests of the chunks and the size. It protects against mistakes of disks, memory and
  * programs: the channel is authenticated already. */
 #ifndef LANDLINE_TRANSFER_DIGEST_H
 #define LANDLINE_TRANSFER_DIGEST_H
@@ -10,11 +10,14 @@
 #include <stdint.h>
 
 #include "landline/proto/tree.h"
+#include "landline/transfer/xxh3.h"
 
 struct digest {
-    uint64_t at;        /* bytes seen */
-    uint64_t chunk[11]; /* the states of XXH64, in place so that a file costs no allocation */
-    uint64_t whole[11];
+    uint64_t at; /* bytes seen */
+    const struct xxh3 *hash;
+    uint8_t
+        chunk[XXH3_STATE + XXH3_ALIGNMENT]; /* the states, in place so that a file costs no allocation: it cannot be */
+    uint8_t whole[XXH3_STATE + XXH3_ALIGNMENT]; /* copied or moved */
 };
 
 void digest_init(struct digest *d);

@@ -111,6 +111,8 @@ int transfer_io_flush(struct transfer_io *io) {
     if (io->writing.failed != 0)
         return io->writing.failed;
     size_t n = buf_size(&io->writing);
+    if (n == 0 && io->ring != NULL)
+        ring_tell(io->ring);
     if (n == 0)
         return 0;
     pace(io, n);
@@ -153,7 +155,7 @@ uint8_t *transfer_io_reserve(struct transfer_io *io, size_t n) {
 void transfer_io_commit(struct transfer_io *io, uint8_t kind, size_t size) {
     tree_head(ring_back(io->ring), kind, (uint32_t)size);
     ring_put(io->ring, TREE_HEAD + size);
-    ring_tell(io->ring);
+    ring_tell_of_much(io->ring);
 }
 
 /* ---- reading ---- */
@@ -192,6 +194,7 @@ static bool readable(int fd) {
 static int wait_for_bytes(struct transfer_io *io, bool wait, size_t have) {
     if (!wait)
         return 0;
+    ring_tell(io->ring); /* of contents that nobody was told of yet */
     bool there = !ring_want_bytes(io->ring, have) || ring_wait(io->ring);
     if (ring_readable(io->ring) != (int64_t)have || (there && !ring_has_ended(io->ring)))
         return 1;

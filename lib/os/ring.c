@@ -159,6 +159,11 @@ void ring_tell(struct ring *ring) {
         ring_bell(ring);
 }
 
+void ring_tell_of_much(struct ring *ring) {
+    if (ring_room(ring) <= RING_SIZE / 2)
+        ring_tell(ring);
+}
+
 void ring_end(struct ring *ring) {
     atomic_store(&ring->out_lane->ended, 1);
     ring_tell(ring);

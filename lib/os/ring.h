@@ -75,6 +75,9 @@ static inline uint8_t *ring_back(const struct ring *ring) {
 void ring_put(struct ring *ring, size_t n);
 /* Wakes a reader that waits, where there is something new. */
 void ring_tell(struct ring *ring);
+/* The same once so much is unread that waking it is worth it: for a writer that has more. It must not wait for an answer
+ * before ring_tell(). */
+void ring_tell_of_much(struct ring *ring);
 /* Nothing follows. */
 void ring_end(struct ring *ring);
 /* About to wait for room: true if there is less than `room`, so that waiting is right. */
