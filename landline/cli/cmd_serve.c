@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "landline/cli/cli.h"
@@ -10,6 +11,7 @@
 #include "landline/server/keeper.h"
 #include "landline/socket.h"
 #include "lib/base/number.h"
+#include "lib/os/clock.h"
 #include "lib/os/whole.h"
 #include "lib/os/notify.h"
 #include "lib/os/process.h"
@@ -30,6 +32,7 @@ struct server {
     char addresses[LIMIT_LISTENERS][LL_ADDRESS_TEXT];
     size_t count;
     uint64_t clients;
+    bool told; /* where it listens */
     char program[PATHS_SIZE];
     ll_signal *signals[3];
 };
@@ -95,11 +98,21 @@ static int listen_on(struct server *s, const char *text) {
     return e;
 }
 
+/* A socket that accepts nobody would make a server that is ready and never answers. */
+static int adopt_listener(struct server *s, ll_socket *socket) {
+    int listens = 0;
+    int e = ll_socket_getsockopt_int(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens);
+    if (e == 0 && listens)
+        return add_listener(s, socket);
+    ll_socket_free(socket);
+    return e != 0 ? e : -EOPNOTSUPP;
+}
+
 static int adopt_listeners(struct server *s) {
     struct ll_activated given[LIMIT_LISTENERS];
     int n = ll_listen_fds(given, LIMIT_LISTENERS), e = n < 0 ? n : 0;
     for (int i = 0; i < n; i++) {
-        int failed = add_listener(s, given[i].socket);
+        int failed = adopt_listener(s, given[i].socket);
         e = e != 0 ? e : failed;
     }
     if (e != 0)
@@ -140,8 +153,9 @@ static void say(void *arg, const char *text) {
 
 static void is_ready(void *arg) {
     struct server *s = arg;
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count && !s->told; i++)
         cli_error("listening on %s", s->addresses[i]);
+    s->told = true;
     notify_send("READY=1");
 }
 
@@ -153,10 +167,14 @@ static void end(void *arg, int signo, pid_t pid) {
     keeper_stop(s->keeper);
 }
 
+/* The service manager takes the server for reloading until the new gate is ready. */
 static void renew(void *arg, int signo, pid_t pid) {
     struct server *s = arg;
+    char text[64];
     (void)signo;
     (void)pid;
+    snprintf(text, sizeof text, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_now() / 1000));
+    notify_send(text);
     keeper_replace_gate(s->keeper);
 }
 

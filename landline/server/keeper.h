@@ -23,8 +23,8 @@ struct keeper_config {
     const char *program;   /* executed for the gate, which calls gate_main(); NULL: the gate is part of this process */
     uint32_t clients;      /* that may be in at once; 0: as many as descriptors and LIMIT_CONNECTIONS allow */
     const char *gate_user; /* whom root's gate becomes */
-    void (*log)(void *arg, const char *text);                             /* one line, printable */
-    void (*ready)(void *arg);                                             /* the first gate serves */
+    void (*log)(void *arg, const char *text); /* one line, printable */
+    void (*ready)(void *arg);                 /* a gate serves: the first, or the next one */
     const struct service *(*find)(void *arg, const void *name, size_t n); /* NULL: service_find() only */
     void *arg;
 };
@@ -66,7 +66,6 @@ struct keeper {
     struct gate *inside;  /* the gate where it is part of this process */
     ll_timer *gate_timer; /* to start the next one */
     int64_t gate_started, gate_pause;
-    bool was_ready;
 
     int folder; /* tells of changes in the store's */
     ll_watch *folder_watch;

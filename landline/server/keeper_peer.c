@@ -377,9 +377,8 @@ void peer_gate_lost(struct keeper *keeper) {
 static void gate_ready(struct keeper *keeper, struct slice payload) {
     char text[256];
     escape_bytes(text, sizeof text, payload.data, payload.size);
-    if (!keeper->was_ready && keeper->config.ready != NULL)
+    if (keeper->config.ready != NULL)
         keeper->config.ready(keeper->config.arg);
-    keeper->was_ready = true;
     keeper->gate_pause = 0;
 }
 
