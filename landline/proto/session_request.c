@@ -5,8 +5,6 @@
 
 #include "landline/error.h"
 
-enum { TERMINAL_FIRST = 8 << 10 };
-
 int session_enrol(struct session *s, const struct message_enrol *enrol) {
     if (s->state == MESSAGE_CLOSED)
         return LL_ECLOSED;
@@ -38,7 +36,7 @@ int64_t session_open(struct session *s, uint8_t flags, struct slice service, str
     size_t size = 10 + service.size + request.size;
     if (size > LIMIT_OPEN_PAYLOAD || s->stream_count >= s->max_streams || s->highest >= LIMIT_STREAM_NUMBER)
         return LL_ELIMIT;
-    uint32_t window = flow == SESSION_TERMINAL ? TERMINAL_FIRST : LIMIT_WINDOW_BULK;
+    uint32_t window = flow == SESSION_TERMINAL ? LIMIT_WINDOW_TERMINAL_MIN : LIMIT_WINDOW_BULK;
     window = window < s->window_max ? window : s->window_max;
     const struct message_open open = {flags, window, window, service, request};
     struct session_stream *stream = session_streams_add(s, s->highest + 1);

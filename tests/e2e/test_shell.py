@@ -32,14 +32,14 @@ def far(landline):
 class Terminal:
     """A process with a terminal of its own; what it shows is collected in `shown`."""
 
-    def __init__(self, both, *words, rows=24, columns=80):
+    def __init__(self, both, *words, rows=24, columns=80, program=(support.LANDLINE,)):
         self.master, slave = pty.openpty()
         self.resize(rows, columns)
         self.before = termios.tcgetattr(slave)
         self.slave = slave
         self.shown = b""
         env = both.landline.environment(both.client_home, {**both.env, "TERM": "xterm"})
-        self.process = subprocess.Popen([support.LANDLINE, *words], stdin=slave, stdout=slave, stderr=slave, env=env,
+        self.process = subprocess.Popen([*program, *words], stdin=slave, stdout=slave, stderr=slave, env=env,
                                         preexec_fn=self._own)
 
     @staticmethod
