@@ -333,6 +333,8 @@ static int make(struct remote *remote, struct ll_failure *failure) {
 }
 
 int remote_open(struct remote **out, const struct remote_options *options, struct verdict *verdict) {
+    /* Whoever reads our output may leave: then the command is told, and how it ends is still to be known. */
+    sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     struct remote *remote = calloc(1, sizeof *remote);
     *out = NULL;
     *verdict = (struct verdict){.host = options->host, .id = "", .command = options->command};

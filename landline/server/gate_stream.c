@@ -134,7 +134,9 @@ static void send_ends(struct lane *lane) {
     bool all = true;
     for (int i = 0; i < 2; i++) {
         struct feed *f = &lane->feed[i];
-        if (f->has_total && (f->stopped || f->next == f->total))
+        if (f->stopped) /* the session has answered STOP with END */
+            continue;
+        if (f->has_total && f->next == f->total)
             session_end(s, lane->number, (uint8_t)(i + 1));
         else
             all = false;

@@ -113,11 +113,19 @@ void run_close_output(struct run *run, int channel) {
     run->pipe[channel] = -1;
 }
 
+/* A connection that its client has replaced, and which may be dead, watches nothing. */
+static bool is_watched(const struct run *run) {
+    for (const struct watcher *w = run->watchers; w != NULL; w = w->next)
+        if (!w->succeeded)
+            return true;
+    return false;
+}
+
 void run_close_unwanted(struct run *run, int channel) {
     for (const struct watcher *w = run->watchers; w != NULL; w = w->next)
-        if (!w->out[channel].stopped)
+        if (!w->succeeded && !w->out[channel].stopped)
             return;
-    if (run->watchers != NULL && !run_is_terminal(run))
+    if (is_watched(run) && !run_is_terminal(run))
         run_close_output(run, channel);
 }
 
@@ -309,8 +317,9 @@ void run_unwatch(struct watcher *w, enum exchange_leave why) {
         spool_acknowledge(&run->out[i].spool, least < w->out[i].acked ? least : w->out[i].acked);
         run_close_unwanted(run, i);
     }
+    bool counted = !w->succeeded || run->unwatched_at == LL_NEVER;
     free(w);
-    if (run->watchers == NULL)
+    if (counted && !is_watched(run))
         run_lost_watchers(run, why);
     run_check(run);
     if (!run->finished)
