@@ -204,9 +204,9 @@ static int serve(struct server *s) {
     };
     int e = ll_loop_new(&s->loop);
     if (e == 0)
-        e = keeper_open(&s->keeper, s->loop, &config, &info);
+        e = take_signals(s); /* first: what starts commands looks once which signals it has to give back */
     if (e == 0)
-        e = take_signals(s);
+        e = keeper_open(&s->keeper, s->loop, &config, &info);
     if (e != 0) {
         char text[512];
         ll_error_format(&info, text, sizeof text);

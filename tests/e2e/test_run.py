@@ -107,6 +107,13 @@ def test_a_child_that_reads_nothing_does_not_hang(box):
     assert len(done.stdout) == 3_000_000
 
 
+def test_no_signal_is_ignored_there(box):
+    """Commands start with standard signals, whatever the server and we ourselves ignore or catch."""
+    done = box.run("run", "box", "grep", "-E", "Sig(Blk|Ign|Cgt)", "/proc/self/status")
+    values = dict(line.split(b":") for line in done.stdout.splitlines())
+    assert int(values[b"SigBlk"], 16) == int(values[b"SigIgn"], 16) == 0
+
+
 def test_a_reader_that_leaves_ends_the_writer(box):
     script = "\"%s\" run box yes | head -1; echo ${PIPESTATUS[0]}" % support.LANDLINE
     done = box.landline.run(["/bin/bash", "-c", script], home=box.client_home, env=box.env)
