@@ -121,9 +121,10 @@ int cmd_hosts(const struct command *self, int argc, char **argv) {
         return list(&operands);
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(operands.values[0], verbs[i].name) == 0)
-            return operands.count - 1 == verbs[i].words ? verbs[i].run(&operands)
-                                                        : cli_usage(self, "'%s' takes %d words, not %d", verbs[i].name,
-                                                                    verbs[i].words, operands.count - 1);
+            return operands.count - 1 == verbs[i].words
+                       ? verbs[i].run(&operands)
+                       : cli_usage(self, "'%s' takes %d word%s, not %d", verbs[i].name, verbs[i].words,
+                                   verbs[i].words == 1 ? "" : "s", operands.count - 1);
     const char *nearest = cli_nearest(operands.values[0], &verbs[0].name, sizeof verbs / sizeof *verbs, sizeof *verbs);
     if (nearest != NULL)
         return cli_usage(self, "'%s' is not list, rename or remove; did you mean '%s'?", operands.values[0], nearest);

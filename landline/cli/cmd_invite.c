@@ -13,6 +13,7 @@
 #include "landline/server/store.h"
 #include "lib/base/limits.h"
 #include "lib/base/number.h"
+#include "lib/os/account.h"
 #include "lib/tls/crypto.h"
 
 static const char default_verbs[] = "run,shell,get,put,upper";
@@ -117,6 +118,21 @@ static int set_terms(const struct command *self, struct terms *terms, const stru
     return EXIT_OK;
 }
 
+/* What is wrong with them is said before anything is made. -1: nothing is. */
+static int check_terms(const struct command *self, const struct request *r) {
+    struct terms terms = {0};
+    struct account account;
+    int status = set_terms(self, &terms, r);
+    terms_free(&terms);
+    if (status != EXIT_OK)
+        return status;
+    if (r->as != NULL && account_find(&account, r->as) != 0)
+        return cli_usage(self, "--as %s: there is no such user here", r->as);
+    if (r->as != NULL)
+        account_free(&account);
+    return -1;
+}
+
 /* What was just given away, so that nobody has to guess. */
 static void tell(const struct terms *terms, int64_t duration) {
     char verbs[INVITE_VERBS_TEXT], time[64];
@@ -207,6 +223,8 @@ int cmd_invite(const struct command *self, int argc, char **argv) {
         argc, argv, &operands);
     if (leave < 0 && (r.duration < 1000000000 || r.duration > 30LL * 24 * 3600 * 1000000000))
         leave = cli_usage(self, "--for: between 1s and 30d");
+    if (leave < 0)
+        leave = check_terms(self, &r);
     if (leave < 0)
         leave = make_invite(self, &r);
     option_list_free(&r.argv);

@@ -70,26 +70,32 @@ static int add_listener(struct server *s, ll_socket *socket) {
 }
 
 /* "ADDR:PORT", ":PORT", "ADDR"; no address is every address. */
-static int listen_on(struct server *s, const char *text) {
+static int read_address(const char *text, struct ll_address *address, bool *dual) {
     char host[256];
     int port = DEFAULT_PORT;
-    struct ll_address address;
-    struct ll_error_info info = {0};
-    ll_socket *socket;
     int e = ll_address_split(text, host, sizeof host, &port);
     bool any = host[0] == '\0' || strcmp(host, "*") == 0;
-    bool dual = any && ll_has_dualstack_ipv6() == 1;
+    *dual = any && ll_has_dualstack_ipv6() == 1;
     if (e == 0)
-        e = ll_address_ip(&address,
-                          any                              ? (dual ? "::" : "0.0.0.0")
+        e = ll_address_ip(address,
+                          any                              ? (*dual ? "::" : "0.0.0.0")
                           : strcmp(host, "localhost") == 0 ? "127.0.0.1"
                                                            : host,
                           port);
-    if (e != 0) {
+    if (e != 0)
         cli_error("--listen %s: not an address; write 192.0.2.1:%d, [::1]:%d or :%d", text, DEFAULT_PORT, DEFAULT_PORT,
                   DEFAULT_PORT);
+    return e;
+}
+
+static int listen_on(struct server *s, const char *text) {
+    struct ll_address address;
+    struct ll_error_info info = {0};
+    ll_socket *socket;
+    bool dual;
+    int e = read_address(text, &address, &dual);
+    if (e != 0)
         return e;
-    }
     e = ll_create_server(&address, &(struct ll_server_options){.backlog = BACKLOG, .dual_stack = dual}, &socket, &info);
     if (e == 0)
         e = add_listener(s, socket);
@@ -286,8 +292,16 @@ int cmd_serve(const struct command *self, int argc, char **argv) {
     };
     struct operands operands;
     int leave = options_parse(&options, argc, argv, &operands);
-    if (leave >= 0)
+    /* What is wrong with the command line is said before anything is made. */
+    for (size_t i = 0; leave < 0 && i < wanted.count; i++) {
+        struct ll_address address;
+        bool dual;
+        leave = read_address(wanted.values[i], &address, &dual) != 0 ? EXIT_USAGE : leave;
+    }
+    if (leave >= 0) {
+        option_list_free(&wanted);
         return leave;
+    }
     if (strcmp(program_invocation_name, keeper_name) != 0)
         become_keeper(); /* if it cannot be, the server runs under the name it has */
     leave = start(&server, &wanted);
