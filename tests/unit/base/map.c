@@ -4,7 +4,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <stdbool.h>
+
+#include "tests/unit/net/fault.h"
 
 enum { KEYS = 500 };
 
@@ -41,7 +44,28 @@ static void like_an_array(void **state) {
     map_free(&map);
 }
 
+static void out_of_memory_changes_nothing(void **state) {
+    (void)state;
+    struct map map = {0};
+    static char there[KEYS];
+    uint64_t in = 0;
+    fault_set(FAULT_CALLOC, 0, ENOMEM);
+    assert_int_equal(map_put(&map, 0, there), -ENOMEM);
+    assert_int_equal(map.count, 0);
+    for (; in < KEYS; in++) {
+        fault_set(FAULT_CALLOC, 0, ENOMEM); /* each growth fails once */
+        if (map_put(&map, in, &there[in]) == -ENOMEM)
+            assert_int_equal(map_put(&map, in, &there[in]), 0);
+    }
+    fault_clear();
+    assert_int_equal(map.count, KEYS);
+    for (uint64_t i = 0; i < in; i++)
+        assert_ptr_equal(map_get(&map, i), &there[i]);
+    map_free(&map);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(like_an_array)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(like_an_array),
+                                       cmocka_unit_test(out_of_memory_changes_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/unit/net/fault.h"
+
 enum { OUT = 64 };
 
 /* The header of landline's own protocol: u32 length, u8 type, u8 channel, u16 flags, u32 stream; a limit per type. */
@@ -229,6 +231,30 @@ static void bad_formats(void **state) {
     assert_int_equal(ll_frame_decoder_new(&format, &d), -EINVAL);
 }
 
+/* Without memory there is no decoder, and a frame that comes in pieces stops the stream for good. */
+static void out_of_memory(void **state) {
+    (void)state;
+    ll_frame_decoder *d;
+    struct ll_frame_format format = ll_frame_u32(100);
+    fault_set(FAULT_CALLOC, 0, ENOMEM);
+    assert_int_equal(ll_frame_decoder_new(&format, &d), -ENOMEM);
+    assert_null(d);
+    d = decoder_of(format);
+    const uint8_t wire[] = {0, 0, 0, 3, 1, 2};
+    const uint8_t *at = wire;
+    size_t n = sizeof wire;
+    struct ll_frame f;
+    fault_set(FAULT_MALLOC, 0, ENOMEM);
+    assert_int_equal(ll_frame_next(d, &at, &n, &f), -ENOMEM);
+    fault_clear();
+    at = wire;
+    n = sizeof wire;
+    assert_int_equal(ll_frame_next(d, &at, &n, &f), -ENOMEM);
+    assert_int_equal(n, sizeof wire);
+    assert_int_equal(ll_frame_end(d), -ENOMEM);
+    ll_frame_decoder_free(d);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_cut),
@@ -239,6 +265,7 @@ int main(void) {
         cmocka_unit_test(big_frames_in_pieces),
         cmocka_unit_test(announced_is_not_taken),
         cmocka_unit_test(bad_formats),
+        cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
