@@ -18,7 +18,18 @@ int socket_new(int fd, int family, int type, int protocol, ll_socket **out) {
     ll_socket *s = malloc(sizeof *s);
     if (s == NULL)
         return -ENOMEM;
-    *s = (ll_socket){.fd = fd, .wake = -1, .family = family, .type = type, .protocol = protocol};
+    s->fd = fd;
+    s->wake = -1;
+    s->family = family;
+    s->type = type;
+    s->protocol = protocol;
+    s->hook = NULL;
+    s->hook_argument = NULL;
+    s->peer.length = 0; /* which says that the rest of an address is nothing; it is large, and stays as it is */
+    s->last.code = 0;
+    s->last.call = NULL;
+    s->last.about.length = 0;
+    s->last.host[0] = '\0';
     atomic_init(&s->uses, 0);
     atomic_flag_clear(&s->ended);
     atomic_init(&s->dontwait, 0);
@@ -52,6 +63,20 @@ static int option(int fd, int name, int *value) {
     return os_getsockopt(fd, SOL_SOCKET, name, value, &size);
 }
 
+/* The protocol that a new socket has. Of the usual kinds it is known; only of the others the system is asked. */
+static int protocol_of(int fd, int family, int type, int protocol) {
+    if (family == AF_UNIX)
+        return 0;
+    int internet = family == AF_INET || family == AF_INET6;
+    type &= ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (internet && protocol == 0 && type == SOCK_STREAM)
+        return IPPROTO_TCP;
+    if (internet && protocol == 0 && type == SOCK_DGRAM)
+        return IPPROTO_UDP;
+    option(fd, SO_PROTOCOL, &protocol);
+    return protocol;
+}
+
 int ll_socket_open(int family, int type, int protocol, ll_socket **out) {
     if (out == NULL)
         return -EINVAL;
@@ -61,8 +86,7 @@ int ll_socket_open(int family, int type, int protocol, ll_socket **out) {
         return LL_ENOTSUP;
     if (fd < 0)
         return fd;
-    option(fd, SO_PROTOCOL, &protocol);
-    return wrap(fd, family, type, protocol, out);
+    return wrap(fd, family, type, protocol_of(fd, family, type, protocol), out);
 }
 
 int ll_socket_pair(int family, int type, int protocol, ll_socket *out[2]) {
