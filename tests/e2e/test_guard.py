@@ -1,0 +1,114 @@
+"""A guard: what a `run true` costs in instructions and system calls, which no busy machine changes, under the ceilings of
+ceilings.json.
+
+A ceiling was about a tenth above what was measured when it was written. Where a change exceeds it, find out why (callgrind,
+strace -c) and take it out; what is worth its price raises the ceiling in the same commit, whose message says why. What got
+much cheaper lowers it: a ceiling that nothing can reach guards nothing."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+
+import pytest
+
+import support
+from server_support import Server
+
+GENEROUS = 0.6  # below this part of its ceiling a figure is told as too good for it
+CEILINGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ceilings.json")
+
+
+def plain_build():
+    """Whether the program is what gcc makes of it for users: sanitizers, coverage and other compilers cost their own."""
+    with open(support.LANDLINE, "rb") as f:
+        program = f.read()
+    return b"__asan_init" not in program and b"__gcov" not in program and b"GCC: (" in program and \
+        b"clang version" not in program
+
+
+pytestmark = [pytest.mark.timeout(120),
+              pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed"),
+              pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")]
+
+
+def hold(name, measured):
+    with open(CEILINGS) as f:
+        ceiling = json.load(f)[name]
+    assert measured <= ceiling, "%s: %d, and the ceiling is %d: %s" % (name, measured, ceiling, __doc__)
+    assert measured >= GENEROUS * ceiling, "%s: %d, and the ceiling is %d, too high to guard anything: lower it" % (
+        name, measured, ceiling)
+
+
+@pytest.fixture
+def server(landline):
+    if not plain_build():
+        pytest.skip("the ceilings are those of an ordinary build with gcc")
+    server = Server(landline)
+    server.add()
+    return server
+
+
+def run_true(landline, *before):
+    done = subprocess.run([*before, support.LANDLINE, "run", "--no-broker", "box", "--", "true"], env=landline.environment(),
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=support.PATIENCE)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def calls(path):
+    """The sum of a table of strace -c."""
+    with open(path) as f:
+        return int(re.search(r"^\s*(\d+)\s+total$", f.read(), re.M).group(1))
+
+
+def test_instructions_of_the_client(landline, server, scratch):
+    out = os.path.join(scratch, "callgrind")
+    counts = []
+    for _ in range(3):  # the arithmetic of a handshake depends a little on its random numbers
+        run_true(landline, "valgrind", "--tool=callgrind", "--callgrind-out-file=" + out)
+        with open(out) as f:
+            counts.append(int(re.search(r"^(?:summary|totals): (\d+)", f.read(), re.M).group(1)))
+    hold("instructions of the client, cold", statistics.median(counts))
+
+
+COUNT = ["strace", "-f", "-c", "-U", "calls,name", "-o"]
+
+
+def test_system_calls_of_the_client(landline, server, scratch):
+    out = os.path.join(scratch, "calls")
+    counts = []
+    for _ in range(3):  # how many pieces an answer comes in depends on time
+        run_true(landline, *COUNT, out)
+        counts.append(calls(out))
+    hold("system calls of the client, cold", statistics.median(counts))
+
+
+def served(landline, server, count, out):
+    """System calls of gate, keeper and programs for `count` commands, one after another on one connection."""
+    tracer = subprocess.Popen([*COUNT, out, "-p", str(server.pid), "-p", str(server.gate())], stderr=subprocess.PIPE)
+    try:
+        traced = [b"%d attached" % pid for pid in (server.pid, server.gate())]
+        seen = b""
+        while not all(word in seen for word in traced):
+            line = tracer.stderr.readline()
+            if not line or b"not permitted" in line:
+                pytest.skip("this machine does not let strace attach: %r" % line)
+            seen += line
+        done = subprocess.run([os.path.join(support.BUILD, "bench", "bench-exec-workers"), "box", str(count), "1",
+                               "/bin/true"], env=landline.environment(), capture_output=True, timeout=support.PATIENCE)
+        assert done.returncode == 0, done.stderr
+    finally:
+        tracer.send_signal(signal.SIGINT)
+        tracer.communicate(timeout=support.PATIENCE)
+    return calls(out)
+
+
+def test_system_calls_of_the_server(landline, server, scratch):
+    out = os.path.join(scratch, "calls")
+    few, many = served(landline, server, 20, out), served(landline, server, 70, out)
+    subprocess.run([*COUNT, out, "/bin/true"], check=True)
+    hold("system calls of the server for one command", (many - few) / 50 - calls(out))
