@@ -250,6 +250,7 @@ static struct run *start(struct runs *runs, const struct peer *peer, const struc
     int e = ledger_start(runs->ledger, peer->key, request, runs_now(), &entry, &record);
     if (e == 0 && append(runs, &record) != 0) {
         ledger_unstart(runs->ledger, entry);
+        *code = CODE_SYSTEM; /* certainly not started: INTERNAL would have the client ask again */
         *text = "the server cannot write its ledger: is the disk full?";
         e = -EIO;
     }
