@@ -10,6 +10,7 @@
 #include "landline/message.h"
 #include "landline/proto/relay.h"
 #include "lib/os/sandbox.h"
+#include "lib/seal/seal.h"
 
 enum { READS = 8 };
 
@@ -28,6 +29,7 @@ struct broker {
     ll_loop *loop;
     ll_socket *server, *listener;
     struct tls_engine *tls;
+    struct seal seal;
     struct relay *relay;
     ll_watch *server_watch, *listener_watch;
     ll_timer *timer;
@@ -51,19 +53,11 @@ static unsigned server_wants(void *arg) {
 }
 
 static void send_ciphertext(struct broker *b) {
-    const uint8_t *bytes;
-    size_t n;
-    for (;;) {
-        tls_engine_pending(b->tls, &bytes, &n);
-        if (n == 0)
-            return;
-        ssize_t sent = ll_socket_send(b->server, bytes, n, 0);
-        if (sent < 0) {
-            b->over = b->over || sent != -EAGAIN;
-            return;
-        }
-        tls_engine_sent(b->tls, (size_t)sent);
-    }
+    ssize_t sent;
+    do
+        sent = seal_send(&b->seal, b->tls, ll_socket_fileno(b->server));
+    while (sent > 0);
+    b->over = b->over || (sent < 0 && sent != -EAGAIN) || tls_engine_state(b->tls) == TLS_FAILED;
 }
 
 static void send_up(struct broker *b) {

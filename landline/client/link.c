@@ -66,32 +66,21 @@ static void fail(struct link *link, int code) {
 }
 
 static void send_pending(struct link *link) {
-    const uint8_t *bytes;
-    size_t n;
-    for (;;) {
-        wire_pending(link->wire, &bytes, &n);
-        if (n == 0)
-            return;
-        ssize_t sent = ll_socket_send(link->socket, bytes, n, 0);
-        if (sent == -EAGAIN)
-            return;
-        if (sent < 0) {
-            /* What the server said before it closed is still to be read: that is the better reason. */
-            if (sent != -EPIPE && sent != -ECONNRESET)
-                fail(link, (int)sent);
-            return;
-        }
-        wire_sent(link->wire, (size_t)sent);
-        if ((size_t)sent < n)
-            return;
-    }
+    size_t before;
+    ssize_t sent;
+    do {
+        before = wire_pending(link->wire);
+        sent = wire_send(link->wire, ll_socket_fileno(link->socket));
+    } while (sent > 0 && (size_t)sent == before);
+    /* What the server said before it closed is still to be read: that is the better reason. */
+    if (sent < 0 && sent != -EAGAIN && sent != -EPIPE && sent != -ECONNRESET)
+        fail(link, (int)sent);
+    if (sent > 0 && wire_error(link->wire) != 0)
+        fail(link, wire_error(link->wire));
 }
 
 static size_t pending(const struct link *link) {
-    const uint8_t *bytes;
-    size_t n;
-    wire_pending(link->wire, &bytes, &n);
-    return n;
+    return wire_pending(link->wire);
 }
 
 /* One frame of DATA of the user whose turn it is: whether there was one. */

@@ -6,10 +6,13 @@
 #include "landline/error.h"
 #include "lib/base/buf.h"
 #include "lib/base/limits.h"
+#include "lib/os/socket.h"
+#include "lib/seal/seal.h"
 
 struct wire {
     struct tls_engine *tls; /* NULL: plain */
-    struct buf in, out;     /* plain */
+    struct seal seal;
+    struct buf in, out; /* plain */
     bool was_open, closed;
     int error;
 };
@@ -140,20 +143,18 @@ void wire_close(struct wire *wire) {
         tls_engine_close(wire->tls);
 }
 
-void wire_pending(const struct wire *wire, const uint8_t **bytes, size_t *n) {
-    if (wire->tls != NULL) {
-        tls_engine_pending(wire->tls, bytes, n);
-        return;
-    }
-    *n = buf_size(&wire->out);
-    *bytes = *n > 0 ? buf_front(&wire->out) : NULL;
+size_t wire_pending(const struct wire *wire) {
+    return wire->tls != NULL ? tls_engine_pending_size(wire->tls) : buf_size(&wire->out);
 }
 
-void wire_sent(struct wire *wire, size_t n) {
+ssize_t wire_send(struct wire *wire, int fd) {
     if (wire->tls != NULL)
-        tls_engine_sent(wire->tls, n);
-    else
-        buf_consume(&wire->out, n);
+        return seal_send(&wire->seal, wire->tls, fd);
+    size_t n = buf_size(&wire->out);
+    ssize_t sent = n > 0 ? os_send(fd, buf_front(&wire->out), n, MSG_NOSIGNAL | MSG_DONTWAIT) : 0;
+    if (sent > 0)
+        buf_consume(&wire->out, (size_t)sent);
+    return sent == -EINTR ? -EAGAIN : sent;
 }
 
 struct tls_engine *wire_release(struct wire *wire) {

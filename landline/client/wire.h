@@ -1,11 +1,12 @@
 /* The lower half of a connection: plaintext to bytes of the transport and back, over TLS or, to the user's own broker on
- * a UNIX socket, as it is. Pure: no descriptor. The calls are those of lib/tls/engine.h. */
+ * a UNIX socket, as it is. The calls are those of lib/tls/engine.h. */
 #ifndef LANDLINE_CLIENT_WIRE_H
 #define LANDLINE_CLIENT_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #include "lib/tls/engine.h"
@@ -36,8 +37,9 @@ void wire_consume(struct wire *wire, size_t n);
 
 int wire_write(struct wire *wire, const struct iovec *parts, int count);
 void wire_close(struct wire *wire);
-void wire_pending(const struct wire *wire, const uint8_t **bytes, size_t *n);
-void wire_sent(struct wire *wire, size_t n);
+/* How much waits to be sent; and one send of it: how much went, 0 if nothing waited, -EAGAIN, or another -errno. */
+size_t wire_pending(const struct wire *wire);
+ssize_t wire_send(struct wire *wire, int fd);
 
 /* Gives up the TLS engine (NULL over plain), which is the caller's then; the wire can only be freed. */
 struct tls_engine *wire_release(struct wire *wire);

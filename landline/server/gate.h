@@ -21,6 +21,7 @@
 #include "lib/base/limits.h"
 #include "lib/base/map.h"
 #include "lib/os/ring.h"
+#include "lib/seal/seal.h"
 #include "lib/tls/engine.h"
 
 struct gate;
@@ -67,6 +68,8 @@ struct conn {
     ll_watch *watch;
     ll_timer *timer;
     struct tls_engine *engine;
+    struct seal seal;
+    size_t passed;           /* bytes that went past the engine in this round */
     struct session *session; /* NULL until TLS is established */
     struct conn *next_dirty;
     struct conn *older, *newer; /* among the strangers */

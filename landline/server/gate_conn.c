@@ -298,7 +298,8 @@ static void timed(void *arg) {
 /* Moves frames into the engine until there is enough for one send. */
 static bool gather(struct conn *conn) {
     bool moved = false;
-    while (conn->session != NULL && tls_engine_pending_size(conn->engine) < SEND_MARK &&
+    conn->passed = 0;
+    while (conn->session != NULL && tls_engine_pending_size(conn->engine) + conn->passed < SEND_MARK &&
            tls_engine_state(conn->engine) == TLS_ESTABLISHED) {
         struct slice out = session_output(conn->session);
         if (out.size > 0) {
@@ -319,18 +320,13 @@ static bool gather(struct conn *conn) {
 }
 
 static void send_pending(struct conn *conn) {
-    const uint8_t *bytes;
-    size_t n;
-    while (!conn->blocked && (tls_engine_pending(conn->engine, &bytes, &n), n > 0)) {
-        ssize_t done = os_send(conn->fd, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (done > 0) {
-            tls_engine_sent(conn->engine, (size_t)done);
-        } else if (done == -EAGAIN) {
+    ssize_t done = 1;
+    while (!conn->blocked && done > 0) {
+        done = seal_send(&conn->seal, conn->engine, conn->fd);
+        if (done == -EAGAIN)
             conn->blocked = true;
-        } else if (done != -EINTR) {
+        else if (done < 0)
             conn->over = true;
-            tls_engine_sent(conn->engine, n);
-        }
     }
 }
 

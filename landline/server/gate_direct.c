@@ -166,8 +166,10 @@ size_t direct_send(struct lane *lane, size_t budget) {
         left -= part;
     }
     f->next += moved;
-    if (count > 0 && tls_engine_write(conn->engine, parts, 2 * count) != 0)
+    size_t passed = 0;
+    if (count > 0 && seal_write(conn->engine, conn->fd, parts, 2 * count, &passed) != 0)
         conn->over = true;
+    conn->passed += passed;
     ring_take(&d->ring, moved);
     return moved;
 }

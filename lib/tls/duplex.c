@@ -16,6 +16,8 @@ enum {
 };
 
 int duplex_emit(struct tls_engine *e, enum record_type type, const void *bytes, size_t n) {
+    if (e->offloaded)
+        return offload_emit(e, type, bytes, n);
     uint8_t *out = buf_reserve(&e->out, n + RECORD_OVERHEAD);
     struct iovec part = {(void *)bytes, n};
     struct record_parts parts = {&part, 1, 0};

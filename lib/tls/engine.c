@@ -251,13 +251,19 @@ static int may_write(const struct tls_engine *e) {
 static int send_key_update(struct tls_engine *e, bool both) {
     const uint8_t message[] = {24, 0, 0, 1, both};
     int r = duplex_emit(e, RECORD_HANDSHAKE, message, sizeof message);
-    if (r == 0 && record_key_update(&e->send) != 0) {
+    if (r == 0 && e->offloaded) {
+        e->send.sequence = 0; /* the key itself changes when the message has gone */
+    } else if (r == 0 && record_key_update(&e->send) != 0) {
         r = LL_ETLS;
         engine_fail(e, r, "the new key could not be made");
     }
     e->update_owed = false;
     e->updates_asked += both;
     return r;
+}
+
+bool engine_owes_update(const struct tls_engine *e) {
+    return e->update_owed || e->send.sequence >= RECORDS_PER_KEY;
 }
 
 int tls_engine_update_key(struct tls_engine *e, bool both) {
@@ -295,8 +301,10 @@ int tls_engine_write(struct tls_engine *e, const struct iovec *parts, int count)
             return LL_ELIMIT;
         total += parts[i].iov_len;
     }
-    if (r == 0 && total > 0 && (e->update_owed || e->send.sequence >= RECORDS_PER_KEY))
+    if (r == 0 && total > 0 && engine_owes_update(e))
         r = send_key_update(e, false);
+    if (r == 0 && total > 0 && e->offloaded)
+        return offload_write(e, parts, count, total);
     return r == 0 && total > 0 ? seal_all(e, (struct record_parts){parts, count, 0}, total) : r;
 }
 
@@ -314,15 +322,19 @@ void tls_engine_close(struct tls_engine *e) {
 /* --- ciphertext out --- */
 
 void tls_engine_pending(const struct tls_engine *e, const uint8_t **bytes, size_t *n) {
+    if (offload_pending(e, bytes, n))
+        return;
     *n = buf_size(&e->out);
     *bytes = *n > 0 ? buf_front(&e->out) : NULL;
 }
 
 size_t tls_engine_pending_size(const struct tls_engine *e) {
-    return buf_size(&e->out);
+    return buf_size(&e->out) + offload_size(e);
 }
 
 void tls_engine_sent(struct tls_engine *e, size_t n) {
+    if (e->offloaded && offload_sent(e, n))
+        return;
     buf_consume(&e->out, n);
     rest(e, &e->out);
 }

@@ -159,4 +159,33 @@ void tls_engine_sent(struct tls_engine *engine, size_t n);
  * itself long before a key's limit; this is for those who want it more often. Returns as tls_engine_write(). */
 int tls_engine_update_key(struct tls_engine *engine, bool both);
 
+/* --- another hand that seals: lib/seal/seal.h, with the kernel's --- */
+
+enum { TLS_TYPE_DATA = 23 }; /* content type of application data (RFC 8446 B.1) */
+
+/* TLS_AES_128_GCM_SHA256's state before the next record. */
+struct tls_sending_key {
+    uint8_t key[16], iv[12];
+    uint64_t sequence;
+};
+
+/* Whether the sending side can be given away now: established, that suite, and nothing pending. */
+bool tls_engine_can_offload(const struct tls_engine *engine);
+/* The key for the next record. Returns 0, -ENOTCONN, LL_ENOTSUP for the other suite. The caller wipes it. */
+int tls_engine_sending_key(const struct tls_engine *engine, struct tls_sending_key *key);
+/* It was given away, for good. From now on the engine seals nothing: tls_engine_pending() gives contents, all of one type, and the
+ * driver has them sealed, in that order. Contents that are no data are one message and make one record: all of them or none
+ * are sent. The engine still does what it owes: KeyUpdates, alerts, close_notify. */
+void tls_engine_offload(struct tls_engine *engine);
+/* What tls_engine_pending() gives: TLS_TYPE_DATA, or another. */
+uint8_t tls_engine_pending_type(const struct tls_engine *engine);
+/* To be asked after each tls_engine_sent(): a KeyUpdate has gone out, and the next contents need tls_engine_sending_key()
+ * again. Says so once. */
+bool tls_engine_key_changed(struct tls_engine *engine);
+/* The other hand cannot go on: the engine fails with LL_ELOST and the sentence, and nothing is pending. */
+void tls_engine_lose(struct tls_engine *engine, const char *sentence);
+/* Whether data may be sealed past the engine now: offloaded, nothing pending, no KeyUpdate due. And n bytes were. */
+bool tls_engine_may_pass(const struct tls_engine *engine);
+void tls_engine_passed(struct tls_engine *engine, size_t n);
+
 #endif

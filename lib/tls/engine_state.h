@@ -8,6 +8,15 @@
 #include "lib/tls/policy.h"
 #include "lib/tls/record.h"
 
+enum { OFFLOAD_MESSAGES = 4, OFFLOAD_MESSAGE = 5 };
+
+/* An alert or a KeyUpdate that waits to be sealed elsewhere. */
+struct offload_message {
+    size_t ahead; /* bytes of `out` that go before it */
+    uint8_t type, size;
+    uint8_t bytes[OFFLOAD_MESSAGE];
+};
+
 /* Needed only until the connection is established. */
 struct handshake {
     SSL *ssl; /* NULL in a server until the knock was accepted */
@@ -30,13 +39,18 @@ struct tls_engine {
     bool update_owed; /* the peer asked for a change of our key (RFC 8446 4.6.3) */
     struct tls_pin peer;
     struct handshake *handshake; /* NULL once established or failed */
-    struct buf in, out;          /* ciphertext; the record at the front of `in` may have been opened */
-    size_t opened;               /* size of that record, 0 if it is still sealed */
-    size_t plain_at, plain_end;  /* where in it unread plaintext lies */
+    struct buf in,
+        out;       /* ciphertext (`out` not when offloaded); the record at the front of `in` may have been opened */
+    size_t opened; /* size of that record, 0 if it is still sealed */
+    size_t plain_at, plain_end; /* where in it unread plaintext lies */
     struct record_key receive, send;
     unsigned updates_asked; /* KeyUpdates that we asked the peer for and did not get yet */
     unsigned idle_records;  /* records without data, less those forgiven */
     uint64_t data_bytes;    /* towards the next one forgiven */
+    bool offloaded;         /* another hand seals: `out` and `messages` are contents */
+    bool key_changed;       /* and it needs to be told the new key */
+    unsigned message_count;
+    struct offload_message messages[OFFLOAD_MESSAGES];
 };
 
 /* Ends everything but what is pending. The first failure is the one that stays. */
@@ -50,5 +64,19 @@ void duplex_fail(struct tls_engine *engine, uint8_t alert, int error, const char
 
 /* Opens the next record of the input: true if there is plaintext, or another record to try. */
 bool duplex_advance(struct tls_engine *engine);
+
+/* Whether a change of our key must go in front of the next data. */
+bool engine_owes_update(const struct tls_engine *engine);
+
+/* --- offload.c: what becomes of each step when another hand seals --- */
+
+int offload_emit(struct tls_engine *engine, enum record_type type, const void *bytes, size_t n);
+int offload_write(struct tls_engine *engine, const struct iovec *parts, int count, size_t total);
+/* False: all of `out` is next. */
+bool offload_pending(const struct tls_engine *engine, const uint8_t **bytes, size_t *n);
+/* Bytes of messages. */
+size_t offload_size(const struct tls_engine *engine);
+/* False: they were of `out`. */
+bool offload_sent(struct tls_engine *engine, size_t n);
 
 #endif

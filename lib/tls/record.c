@@ -8,6 +8,7 @@
 
 enum {
     IV_SIZE = 12,
+    AES_KEY_SIZE = 16,
     KEY_SIZE = 32,      /* the longest: ChaCha20's */
     GATHER_BELOW = 512, /* smaller records are copied together first: one cipher call then does all */
     VERSION = 0x0303,
@@ -60,6 +61,14 @@ int record_key_update(struct record_key *key) {
     memcpy(key->secret, next, sizeof next);
     tls_wipe(next, sizeof next);
     return rekey(key, NULL, -1);
+}
+
+bool record_key_is_aes(const struct record_key *key) {
+    return key->cipher != NULL && EVP_CIPHER_CTX_get_key_length(key->cipher) == AES_KEY_SIZE;
+}
+
+void record_key_export(const struct record_key *key, uint8_t *out, size_t n) {
+    expand(key->secret, "key", out, n);
 }
 
 void record_key_clear(struct record_key *key) {

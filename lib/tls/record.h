@@ -45,6 +45,9 @@ int record_key_set(struct record_key *key, enum record_direction direction, cons
                    const uint8_t secret[RECORD_SECRET]);
 /* Goes on to the next generation (7.2). */
 int record_key_update(struct record_key *key);
+/* For whoever seals in its place: whether it is one of TLS_AES_128_GCM_SHA256, and the key's bytes (n as the cipher has). */
+bool record_key_is_aes(const struct record_key *key);
+void record_key_export(const struct record_key *key, uint8_t *out, size_t n);
 /* Wipes it; a key that was never set is fine. */
 void record_key_clear(struct record_key *key);
 

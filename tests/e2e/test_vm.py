@@ -80,3 +80,36 @@ def test_classic_protocols_over_a_lossy_link(build):
     script = os.path.join(support.ROOT, "tests", "vm", "lossy.sh")
     output = in_machine(script, ["sch_netem"], support.LANDLINE, tc, files=[support.LANDLINE, tc])
     assert "all came whole" in output
+
+
+KERNEL_TLS = ["tls", "gcm", "ctr", "ghash_generic"]
+FILE_SIZE = 8_000_003
+
+
+def files_in_machine(modules):
+    """{step: connections that the kernel has sealed until then} of a file's way there and back."""
+    script = os.path.join(support.ROOT, "tests", "vm", "files.sh")
+    output = in_machine(script, modules, support.LANDLINE, str(FILE_SIZE), files=[support.LANDLINE])
+    return dict(line.removeprefix("after ").split(": ") for line in output.splitlines() if line.startswith("after "))
+
+
+@pytest.mark.timeout(700)
+def test_kernel_seals_bulk(build):
+    """Of a get it seals what the gate sends, of a put what the client sends, and of a run what is much."""
+    sealed = files_in_machine(KERNEL_TLS)
+    assert int(sealed["get"]) == 1
+    assert int(sealed["put"]) == 2
+    assert int(sealed["cut"]) >= 3
+    assert int(sealed["run"]) > int(sealed["cut"])
+
+
+@pytest.mark.timeout(700)
+def test_same_files_without_kernel_tls(build):
+    assert files_in_machine([]) == dict.fromkeys(["get", "put", "cut", "run"], "none")
+
+
+@pytest.mark.timeout(700)
+def test_every_message_by_the_kernel(build):
+    """Data, close, alerts and a change of keys, which this kernel cannot do."""
+    output = in_machine(os.path.join(support.BUILD, "tests", "unit", "test-seal-seal"), KERNEL_TLS)
+    assert "sealed by the kernel" in output
