@@ -9,6 +9,7 @@
 #include "landline/transfer/place.h"
 #include "landline/transfer/sink.h"
 #include "lib/base/limits.h"
+#include "lib/os/tree.h"
 
 static const char about[] =
     "Fetches files and whole folders, as cp would: into DEST if that is a folder or ends in a slash, else under that\n"
@@ -117,6 +118,7 @@ int cmd_get(const struct command *self, int argc, char **argv) {
          transfers_compress},
         {0},
     };
+    os_raise_descriptors(); /* more files are published together */
     struct operands operands;
     struct buf paths;
     struct tree_get request = {0};

@@ -251,6 +251,16 @@ static int next_data(struct link_user *user, uint8_t head[MESSAGE_DATA_HEAD], st
     return 1;
 }
 
+/* The stream is over, and nobody takes what the engine still says: it must not wait for room before it finds that out. */
+static void let_pass(struct client_transfer *t) {
+    int64_t n;
+    t->lent = 0;
+    do {
+        while ((n = ring_readable(&t->ring)) > 0)
+            ring_take(&t->ring, (size_t)n);
+    } while (n == 0 && !t->engine_over && !ring_has_ended(&t->ring) && !ring_want_bytes(&t->ring, 0));
+}
+
 /* The engine rings: it has bytes, or room, or has ended. */
 static void on_bell(void *arg, unsigned events) {
     struct client_transfer *t = arg;
@@ -267,6 +277,8 @@ static void on_bell(void *arg, unsigned events) {
         link_ready(link, &t->job.user); /* asks for the bytes, and finds the end behind them */
     else if (!alive && t->running)
         engine_ended(t);
+    else if (t->has_result)
+        let_pass(t);
 }
 
 /* ---- as a job ---- */
@@ -343,6 +355,7 @@ static void take_result(struct client_transfer *t, struct slice result) {
     t->stream = 0;
     t->output_over = true;
     flush_down(t);
+    let_pass(t);
     judge(t);
 }
 

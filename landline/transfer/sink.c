@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #include "landline/error.h"
@@ -204,6 +205,14 @@ static void give_up(struct sink *s) {
     }
 }
 
+/* A quarter of the descriptors: a batch may hold its files and as many folders, and the walk is in others. */
+static unsigned batch_most(void) {
+    long most = sysconf(_SC_OPEN_MAX) / 4;
+    if (most >= LIMIT_TRANSFER_BATCH)
+        return LIMIT_TRANSFER_BATCH;
+    return most > 1 ? (unsigned)most : 1;
+}
+
 int sink_run(struct transfer_io *io, const struct sink_options *options, struct transfer_report *report,
              struct tree_summary *summary) {
     struct sink_dir base = {.refs = 2, .fd = options->dir};
@@ -214,6 +223,7 @@ int sink_run(struct transfer_io *io, const struct sink_options *options, struct 
     *s = (struct sink){
         .io = io, .report = report, .options = options, .summary = summary, .here = &base, .umask = os_umask()};
     s->last = &s->first;
+    s->batch_most = batch_most();
     report_begin(report);
     int e = os_boot_id(s->boot);
     if (e == 0 && options->stream < 0 && (options->flags & TREE_DRY_RUN) == 0)

@@ -73,7 +73,7 @@ void sink_publish_all(struct sink *s) {
 }
 
 void sink_publish(struct sink *s, struct sink_dir *dir, const char *stage, const char *name, bool folder, int lock) {
-    while (s->batched == LIMIT_TRANSFER_BATCH)
+    while (s->batched == s->batch_most)
         sink_publish_all(s);
     struct sink_publish *p = &s->batch[s->batched++];
     *p = (struct sink_publish){.dir = dir, .lock = lock, .folder = folder};

@@ -65,7 +65,7 @@ struct sink {
     struct sink_file *first, **last; /* wanted, in order */
     unsigned wanted, later;
     struct sink_publish batch[LIMIT_TRANSFER_BATCH];
-    unsigned batched;
+    unsigned batched, batch_most;             /* each holds a descriptor or two */
     uint64_t source_failures, heard_failures; /* what the source says it counted; what it told one by one */
     bool over, aborting;
     mode_t umask;

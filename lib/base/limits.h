@@ -103,7 +103,7 @@ enum {
     LIMIT_TRANSFER_SOURCES = 65536,  /* that one pattern may name */
     LIMIT_TRANSFER_GATHER = 1 << 20, /* records that wait to be written, without file data */
     LIMIT_TRANSFER_GROUPS = 1 << 15, /* files with several names whose names are kept together */
-    LIMIT_TRANSFER_BATCH = 256,      /* names that are published together, after one flush */
+    LIMIT_TRANSFER_BATCH = 1024,     /* names that are published together, after one flush */
     LIMIT_TRANSFER_OLD = 7 * 86400,  /* seconds after which what an attempt left is nobody's any more */
     /* The server's folder */
     LIMIT_STORE_LINE = 1024, /* the value of a line */

@@ -1,5 +1,6 @@
 """landline get, put and ls: what arrives, and what does not when something goes wrong."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -250,6 +251,34 @@ def test_killed_and_given_again(landline):
         assert leftovers(folder) == []
 
 
+@pytest.mark.parametrize("verb", ["get", "put"])
+def test_the_servers_worker_is_killed(box, here, there, verb):
+    """It is said, nothing is changed, and the same command goes on."""
+    want = fill(os.path.join(here, "f"), 30000000)
+    fill(os.path.join(there, "g"), 10)
+    names = ["box:" + os.path.join(here, "f"), os.path.join(there, "g")]
+    if verb == "put":
+        names = [os.path.join(here, "f"), "box:" + os.path.join(there, "g")]
+    client = box.start(verb, "--limit", "8M", *names)
+    support.eventually(lambda: leftovers(there), "the beginning")
+
+    def worker():
+        return [pid for pid in support.children(box.server.pid) if b"landline: files" in command(pid)]
+    os.kill(support.eventually(worker, "the worker")[0], 9)
+    assert client.wait() == 1
+    assert client.stderr.text().count("landline: ") == 1, client.stderr.text()
+    assert os.path.getsize(os.path.join(there, "g")) == 10
+    assert box.run(verb, *names).returncode == 0
+    assert digest(os.path.join(there, "g")) == want and leftovers(there) == []
+
+
+def command(pid):
+    with contextlib.suppress(OSError):
+        with open("/proc/%d/cmdline" % pid, "rb") as f:
+            return f.read()
+    return b""
+
+
 def test_receipts_in_the_audit_log(box, here, there):
     fill(os.path.join(there, "f"), 12345)
     done = box.run("get", "--json", "box:%s/f" % there, here)
@@ -268,6 +297,48 @@ def test_wrong_command_lines(landline, words):
     done = landline(*words)
     assert done.returncode == 2
     assert done.stderr.startswith(b"landline: ") and done.stdout == b""
+
+
+@contextlib.contextmanager
+def small_disk(path, options):
+    """A file system of its own."""
+    os.mkdir(path)
+    if os.geteuid() != 0 or subprocess.call(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path]) != 0:
+        pytest.skip("a small file system needs root")
+    try:
+        yield path
+    finally:
+        subprocess.call(["umount", path])
+
+
+@pytest.mark.parametrize("verb", ["get", "put"])
+@pytest.mark.parametrize("options, change, why", [
+    ("size=8m", "size=40m", b"No space left on device"),
+    ("nr_inodes=20", "nr_inodes=2000", b"No space left on device"),
+    ("ro", "rw", b"Read-only file system"),
+], ids=["full", "no inodes", "read-only"])
+def test_a_disk_that_takes_no_more(box, here, verb, options, change, why):
+    """The file and the kernel's reason are named, what was there stays; once there is room the same command completes."""
+    with small_disk(os.path.join(box.landline.scratch, "small"), "size=40m") as small:
+        fill(os.path.join(small, "0"), 1000, 9)
+        before = picture(small)
+        os.mkdir(os.path.join(here, "t"))
+        for n in range(30):
+            fill(os.path.join(here, "t", str(n)), 400000, n)
+        fill(os.path.join(here, "0"), 10000000)
+        assert subprocess.call(["mount", "-o", "remount," + options, small]) == 0
+        names = [os.path.join(here, n) for n in ("0", "t")]
+        words = ["get", *("box:" + n for n in names), small] if verb == "get" else ["put", *names, "box:" + small]
+        done = box.run(*words)
+        assert done.returncode == 1, done.stderr
+        assert any(line.startswith(b"landline: box: ") and line.endswith(b": " + why) for line in done.stderr.splitlines())
+        now = {path: what for path, what in picture(small).items() if b".landline-" not in path}
+        assert (now[b"/0"] == before[b"/0"]) or now[b"/0"][4] == digest(os.path.join(here, "0"))
+        assert subprocess.call(["mount", "-o", "remount," + change, small]) == 0
+        assert box.run(*words).returncode == 0
+        now, want = picture(small), picture(here)
+        assert now.pop(b"/t")[0] == want.pop(b"/t")[0]  # a folder that was there keeps its time
+        assert now == want and leftovers(small) == []
 
 
 def test_a_full_disk_is_said_and_nothing_is_broken(box, here):

@@ -40,12 +40,12 @@ def start(kind, request, end, harm=()):
         os.close(fd)
 
 
-def transfer(source, target, harm=()):
-    """Copies `source` into the folder `target`; the sink suffers `harm`. Returns both statuses."""
+def transfer(source, target, harm=(), side="sink"):
+    """Copies `source` into the folder `target`; one side suffers `harm`. Returns both statuses."""
     ours, theirs = socket.socketpair()
     paths = os.fsencode(source)
-    get = start(1, struct.pack(">BBQI", 0, 0, 0, 1) + block(paths), ours)
-    put = start(2, struct.pack(">BB", 8, 0) + block(os.fsencode(target)), theirs, harm)
+    get = start(1, struct.pack(">BBQI", 0, 0, 0, 1) + block(paths), ours, harm if side == "source" else ())
+    put = start(2, struct.pack(">BB", 8, 0) + block(os.fsencode(target)), theirs, harm if side == "sink" else ())
     ours.close()
     theirs.close()
     return get.wait(120), put.wait(120)
@@ -94,13 +94,13 @@ def check_old_or_new(before, now, after):
         assert data in (before.get(name), after.get(name)), name
 
 
-def sweep(trees, scratch, flags, cases):
+def sweep(trees, scratch, side, flags, cases):
     source, target = trees
     after = contents(source)
     for case in cases:
         folder = target()
         before = contents(os.path.join(folder, "t"))
-        transfer(source, folder, ["strace", "-f", "-qq", "-o", os.path.join(scratch, "trace"), "-e", flags % case])
+        transfer(source, folder, ["strace", "-f", "-qq", "-o", os.path.join(scratch, "trace"), "-e", flags % case], side)
         check_old_or_new(before, contents(os.path.join(folder, "t")), after)
         assert transfer(source, folder) == (0, 0), case
         assert contents(os.path.join(folder, "t")) == after, case
@@ -109,11 +109,11 @@ def sweep(trees, scratch, flags, cases):
         assert left == [], case
 
 
-def calls_of(trees, scratch):
-    """The system calls of an undisturbed sink, by name."""
+def calls_of(trees, scratch, side):
+    """The system calls of an undisturbed side, by name."""
     source, target = trees
     trace = os.path.join(scratch, "calls")
-    assert transfer(source, target(), ["strace", "-f", "-qq", "-o", trace]) == (0, 0)
+    assert transfer(source, target(), ["strace", "-f", "-qq", "-o", trace], side) == (0, 0)
     counts = {}
     with open(trace) as f:
         for line in f:
@@ -130,16 +130,25 @@ def some(cases, number):
     return random.Random(SEED).sample(cases, number)
 
 
-def test_killed_at_a_system_call(trees, scratch):
-    total = sum(calls_of(trees, scratch).values())
-    sweep(trees, scratch, "inject=all:signal=KILL:when=%d", some(range(30, total), 12))
+@pytest.mark.parametrize("side", ["sink", "source"])
+def test_killed_at_a_system_call(trees, scratch, side):
+    total = sum(calls_of(trees, scratch, side).values())
+    sweep(trees, scratch, side, "inject=all:signal=KILL:when=%d", some(range(30, total), 12 if side == "sink" else 6))
+
+
+def test_a_call_of_the_source_fails_once(trees, scratch):
+    counts = calls_of(trees, scratch, "source")
+    cases = [(name, error, n) for name in ("pread64", "openat", "newfstatat", "getdents64", "readlinkat", "read", "writev")
+             for error in ("EIO", "ENOMEM") for n in range(1, counts.get(name, 0) + 1)]
+    assert {"pread64", "openat", "newfstatat"} <= set(counts)
+    sweep(trees, scratch, "source", "inject=%s:error=%s:when=%d", some(cases, 8))
 
 
 def test_a_call_fails_once(trees, scratch):
-    counts = calls_of(trees, scratch)
-    names = ["pwrite64", "openat2", "renameat2", "syncfs", "fsync", "unlinkat", "mkdirat", "symlinkat", "linkat", "fchmod",
+    counts = calls_of(trees, scratch, "sink")
+    names = ["write", "pwrite64", "openat2", "renameat2", "syncfs", "fsync", "unlinkat", "mkdirat", "symlinkat", "linkat", "fchmod",
              "utimensat", "flock", "ftruncate", "newfstatat"]
     cases = [(name, error, n) for name in names for error in ("EIO", "ENOSPC", "EDQUOT", "EROFS")
              for n in range(1, counts.get(name, 0) + 1)]
     assert {"pwrite64", "renameat2", "syncfs", "openat2"} <= set(counts)
-    sweep(trees, scratch, "inject=%s:error=%s:when=%d", some(cases, 14))
+    sweep(trees, scratch, "sink", "inject=%s:error=%s:when=%d", some(cases, 14))

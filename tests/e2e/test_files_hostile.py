@@ -19,7 +19,7 @@ pytestmark = pytest.mark.timeout(180)
 DIR, UP, FILE, WHOLE, SYMLINK, HARD, DATA, PACKED, DIGEST, CLOSE, FAIL, OVER = range(1, 13)
 MODE, ANSWER, PROBLEM, SUMMARY = range(32, 36)
 CHUNK, UNKNOWN = 4 << 20, (1 << 64) - 1
-EMPTY = 0x34c96acdcadb1bbb  # the digest of a file without contents
+EMPTY = 0xc77b3abb6f87acd9  # the digest of a file without contents
 OURS = b".landline-0123456789abcdef.part"
 
 
