@@ -8,7 +8,7 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
     const char *shift = getenv("CLOCK_SHIFT");
     long result = syscall(SYS_clock_gettime, clock, now);
     if (result == 0 && clock == CLOCK_REALTIME && shift != NULL)
-        now->tv_sec += atol(shift);
+        now->tv_sec += strtol(shift, NULL, 10);
     return (int)result;
 }
 
