@@ -113,7 +113,7 @@ static int parse_one(struct hosts *hosts, const char *line, size_t n, const char
 }
 
 int hosts_parse(struct hosts *hosts, const char *name, const void *text, size_t n, struct ll_error_info *info) {
-    const char *at = text, *end = at + n;
+    const char *at = n > 0 ? text : "", *end = at + n; /* an empty buffer has no address */
     for (unsigned number = 1; at < end; number++) {
         const char *newline = memchr(at, '\n', (size_t)(end - at));
         const char *why = "read";

@@ -93,7 +93,7 @@ int record_parse(const struct record_format *format, void *list, const char *nam
                  struct ll_error_info *info) {
     struct parse p = {.format = format, .list = list, .name = name, .info = info};
     char line[LIMIT_STORE_LINE + 64];
-    const char *at = text, *end = at + n;
+    const char *at = n > 0 ? text : "", *end = at + n; /* an empty buffer has no address */
     while (at < end) {
         const char *stop = memchr(at, '\n', (size_t)(end - at));
         size_t length = (size_t)((stop != NULL ? stop : end) - at);
