@@ -26,6 +26,7 @@ class Figure:
     """The runs of one competitor."""
 
     def __init__(self, values):
+        self.rounds = list(values)  # in the order in which they were taken
         self.values = sorted(values)
         self.median = statistics.median(self.values)
 
@@ -39,6 +40,11 @@ class Figure:
         number = re.sub(r"(?<=\d)(?=(\d{3})+(?!\d))", ",", form % (self.median * scale)) if form == "%.0f" \
             else form % (self.median * scale)
         return "%s ±%.0f" % (number, self.spread())
+
+
+def ratio(one, other):
+    """One competitor to another, round by round: what disturbed a round disturbed both, and the ratio is spared."""
+    return Figure([a / b for a, b in zip(one.rounds, other.rounds) if b > 0] or [0.0])
 
 
 class Bench:
@@ -111,12 +117,6 @@ class Bench:
             cpu, os.cpu_count(), platform.release(), self.load_before, os.getloadavg()[0])
         day = datetime.date.today().isoformat()
         return "## %s\n\n`%s` on %s: %s. %d rounds.\n\n%s\n" % (name, command, day, where, self.rounds, text.strip())
-
-
-def cpu_seconds(pid):
-    """Processor time that a process has used, in user space and in the kernel."""
-    with open("/proc/%d/schedstat" % pid) as f:
-        return int(f.read().split()[0]) / 1e9
 
 
 def table(head, rows):

@@ -1,9 +1,10 @@
 /* The load of bench/run upper: N connections, each sends a message and waits for all of its answer, again and again.
  *
- *     bench-load PORT CONNECTIONS SIZE WARM-UP-SECONDS SECONDS
+ *     bench-load PORT CONNECTIONS SIZE WARM-UP-SECONDS SECONDS [SERVER]
  *
  * One thread. Checks that answers come in upper case. Prints: requests per second, p50 and p99 in
- * microseconds, and how many requests there were with those of the warm-up. */
+ * microseconds, how many requests there were with those of the warm-up, and the processor time in microseconds that the
+ * process SERVER took for each request after the warm-up (0 without one). */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -63,6 +64,19 @@ static double percentile(double part) {
     return 0;
 }
 
+/* Seconds that a process has run, in user space and in the kernel; 0 for no process. */
+static double processor_time(const char *pid) {
+    char path[64], line[64] = "";
+    snprintf(path, sizeof path, "/proc/%s/schedstat", pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        return 0;
+    if (fgets(line, sizeof line, f) == NULL)
+        line[0] = '\0';
+    fclose(f);
+    return strtod(line, NULL) / 1e9;
+}
+
 static void open_one(struct connection *c, int port, int poller) {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT: the next run needs the ports */
@@ -100,20 +114,10 @@ static int take(struct connection *c) {
     return c->missing == 0;
 }
 
-int main(int argc, char **argv) {
-    if (argc != 6) {
-        fprintf(stderr, "usage: bench-load PORT CONNECTIONS SIZE WARM-UP-SECONDS SECONDS\n");
-        return 2;
-    }
-    int port = (int)strtol(argv[1], NULL, 10), poller = epoll_create1(0);
-    size_t count = strtoul(argv[2], NULL, 10), size = strtoul(argv[3], NULL, 10);
-    struct connection *all = calloc(count, sizeof *all);
-    if (all == NULL || count == 0 || size == 0 || size > MOST)
-        return 2;
-    memset(message, 'a', sizeof message);
-    for (size_t i = 0; i < count; i++)
-        open_one(&all[i], port, poller);
-    double start = now() + strtod(argv[4], NULL), end = start + strtod(argv[5], NULL), at = now();
+/* Asks on all connections and asks again whoever has been answered, until it is time. Prints what it counted. */
+static void go(struct connection *all, size_t count, size_t size, int poller, double warm_up, double seconds,
+               const char *server) {
+    double at = now(), start = at + warm_up, end = start + seconds, used = -1;
     long done = 0, all_done = 0;
     for (size_t i = 0; i < count; i++)
         ask(&all[i], size, at);
@@ -123,6 +127,8 @@ int main(int argc, char **argv) {
         if (n == 0)
             exit((fprintf(stderr, "bench-load: no answer for 5 s\n"), 1));
         at = now();
+        if (used < 0 && at >= start)
+            used = processor_time(server);
         for (int i = 0; i < n; i++) {
             struct connection *c = events[i].data.ptr;
             if (!take(c))
@@ -135,6 +141,24 @@ int main(int argc, char **argv) {
             ask(c, size, at);
         }
     }
-    printf("%.0f %.0f %.0f %ld\n", (double)done / (at - start), percentile(0.5), percentile(0.99), all_done);
+    used = processor_time(server) - used;
+    printf("%.0f %.0f %.0f %ld %.4f\n", (double)done / (at - start), percentile(0.5), percentile(0.99), all_done,
+           done > 0 ? 1e6 * used / (double)done : 0);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 6 && argc != 7) {
+        fprintf(stderr, "usage: bench-load PORT CONNECTIONS SIZE WARM-UP-SECONDS SECONDS [SERVER]\n");
+        return 2;
+    }
+    int port = (int)strtol(argv[1], NULL, 10), poller = epoll_create1(0);
+    size_t count = strtoul(argv[2], NULL, 10), size = strtoul(argv[3], NULL, 10);
+    struct connection *all = calloc(count, sizeof *all);
+    if (all == NULL || count == 0 || size == 0 || size > MOST)
+        return 2;
+    memset(message, 'a', sizeof message);
+    for (size_t i = 0; i < count; i++)
+        open_one(&all[i], port, poller);
+    go(all, count, size, poller, strtod(argv[4], NULL), strtod(argv[5], NULL), argc == 7 ? argv[6] : "");
     return 0;
 }
