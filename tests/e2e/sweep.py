@@ -59,6 +59,7 @@ class Session:
         with open(self.marks, "w"):
             pass
         self.check(*self.act())
+        self.relay.cut_all()  # what is frozen would stay for ever, and be too much for select(2) one day
 
     def record(self):
         """The bytes of an uncut session in each direction."""
