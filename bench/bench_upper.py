@@ -16,6 +16,7 @@ accepting not. One thread each, the load on another core, closed loop. The time 
 runs. The last line compares with the peer of the highest rate, and with the one of the least time: medians of the rounds'
 ratios. The aim is a rate of at least 1.
 """
+LAP = 50e-6  # seconds a connection: the warm-up is at least one round of all of them
 SPARE = 100  # descriptors that a server needs besides its connections
 
 
@@ -36,7 +37,8 @@ def one_run(bench, server, connections, size):
     def measure():
         command, pattern = server
         with bench.serving(command, pattern, bench.server_cpu) as (pid, port):
-            out = bench.run([bench.path(LOAD), str(port), str(connections), str(size), "%g" % (bench.seconds * 0.3),
+            out = bench.run([bench.path(LOAD), str(port), str(connections), str(size),
+                             "%g" % (bench.seconds * 0.3 + connections * LAP),
                              "%g" % bench.seconds, str(pid)], bench.client_cpu, timeout=120)
         rate, _, p99, _, time = map(float, out.split())
         return rate, p99, time
