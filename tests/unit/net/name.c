@@ -501,6 +501,77 @@ static void half_close(void **state) {
     ll_socket_free(s);
 }
 
+/* What a path can be wrong in, for both ends of it. */
+static void unix_path_errors(void **state) {
+    (void)state;
+    char folder[] = "/tmp/landline-name-XXXXXX", path[64], far[300];
+    assert_non_null(mkdtemp(folder));
+    memset(far, 'x', sizeof far - 1); /* longer than a name may be, and too long for the address itself */
+    far[sizeof far - 1] = '\0';
+    const struct {
+        const char *link, *target, *below;
+        int code;
+    } rows[] = {
+        {"loop", "loop", "/s", -ELOOP},
+        {"null", "/dev/null", "/s", -ENOTDIR},
+        {"nothing", "/nowhere/at/all", "/s", -ENOENT},
+        {"long", far, "/s", -ENAMETOOLONG},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        ll_socket *s;
+        struct ll_address a;
+        snprintf(path, sizeof path, "%s/%s", folder, rows[i].link);
+        assert_int_equal(symlink(rows[i].target, path), 0);
+        snprintf(path, sizeof path, "%s/%s%s", folder, rows[i].link, rows[i].below);
+        assert_code(ll_address_unix(&a, path), 0);
+        assert_code(ll_socket_open(AF_UNIX, SOCK_STREAM, 0, &s), 0);
+        assert_code(ll_socket_bind(s, &a), rows[i].code);
+        assert_code(ll_socket_connect(s, &a), rows[i].code);
+        assert_code(ll_socket_connect_ex(s, &a), -rows[i].code);
+        ll_socket_free(s);
+        snprintf(path, sizeof path, "%s/%s", folder, rows[i].link);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+/* Two sockets may have one name, but not one connection. */
+static void connect_twice_from_one_port(void **state) {
+    (void)state;
+    struct ll_address to, from = loopback(AF_INET);
+    ll_socket *server = listener(AF_INET, &to), *s[2];
+    for (int i = 0; i < 2; i++) {
+        assert_code(ll_socket_open(AF_INET, SOCK_STREAM, 0, &s[i]), 0);
+        assert_code(ll_socket_setsockopt_int(s[i], SOL_SOCKET, SO_REUSEADDR, 1), 0);
+        assert_code(ll_socket_bind(s[i], &from), 0);
+        assert_code(ll_socket_getsockname(s[i], &from), 0);
+    }
+    assert_code(ll_socket_connect(s[0], &to), 0);
+    assert_code(ll_socket_connect(s[1], &to), -EADDRNOTAVAIL);
+    for (int i = 0; i < 2; i++)
+        ll_socket_free(s[i]);
+    ll_socket_free(server);
+}
+
+/* What only a network can do, as the system says it. */
+static void connect_as_the_network_says(void **state) {
+    (void)state;
+    static const int codes[] = {EHOSTUNREACH, ENETUNREACH, ETIMEDOUT, ECONNRESET, ENETDOWN};
+    struct ll_address to = loopback(AF_INET);
+    for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+        ll_socket *s;
+        struct ll_error_info info;
+        assert_code(ll_socket_open(AF_INET, SOCK_STREAM, 0, &s), 0);
+        fault_set(FAULT_CONNECT, 0, codes[i]);
+        assert_code(ll_socket_connect(s, &to), -codes[i]);
+        assert_code(ll_socket_error(s, &info), 0);
+        assert_int_equal(info.code, -codes[i]);
+        fault_set(FAULT_CONNECT, 0, codes[i]);
+        assert_code(ll_socket_connect_ex(s, &to), codes[i]);
+        ll_socket_free(s);
+    }
+}
+
 #define cleared(test) cmocka_unit_test_teardown(test, clear)
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -512,6 +583,9 @@ int main(void) {
         cleared(accept_does_not_inherit_the_timeout),
         cleared(accept_waits_and_fails),
         cleared(connect_errors),
+        cleared(unix_path_errors),
+        cleared(connect_twice_from_one_port),
+        cleared(connect_as_the_network_says),
         cleared(connect_after_a_timeout),
         cleared(connect_nonblocking),
         cleared(connect_ex),
