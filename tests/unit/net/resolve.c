@@ -43,7 +43,8 @@ static void numbers_and_names(void **state) {
     ll_addrinfo_free(a);
     hints.family = AF_INET;
     hints.flags = AI_CANONNAME;
-    assert_code(ll_getaddrinfo("localhost", "http", &hints, 60, &a, NULL), 1);
+    /* Twice where the hosts file has ::1 as well: glibc makes 127.0.0.1 of it. */
+    assert_in_range(ll_getaddrinfo("localhost", "http", &hints, 60, &a, NULL), 1, 2);
     assert_int_equal(ll_address_port(&a[0].address), 80);
     assert_string_equal(a[0].canonical, "localhost");
     ll_addrinfo_free(a);
