@@ -1,6 +1,7 @@
 """Fixtures of every end-to-end test; the tools behind them are in e2e/support.py."""
 
 import os
+import resource
 import sys
 
 sys.dont_write_bytecode = True
@@ -9,6 +10,11 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "e2e
 import pytest  # noqa: E402
 
 import support  # noqa: E402
+
+# Crowds of clients need more descriptors than a user has to begin with.
+DESCRIPTORS = 20000
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, DESCRIPTORS)), hard))
 
 
 @pytest.fixture(scope="session")
