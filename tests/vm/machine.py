@@ -33,7 +33,10 @@ INIT = """#!/bin/busybox sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
+# A tmpfs, but what came with the machine under /tmp stays to be seen.
+cp -a /tmp /tmp.own
 mount -t tmpfs tmp /tmp
+cp -a /tmp.own/. /tmp
 echo 0 > /proc/sys/kernel/printk
 ip link set lo up
 for module in {modules}; do
