@@ -51,7 +51,7 @@ typedef struct ll_child ll_child;
 
 /* ---- the loop ---- */
 
-/* Makes a loop. Costs two descriptors. Errors: -EMFILE, -ENFILE, -ENOMEM. */
+/* Makes a loop. Costs two descriptors. Errors: -EMFILE, -ENFILE, -ENOMEM; -ENOSPC as ll_loop_fd(). */
 LL_API int ll_loop_new(ll_loop **out);
 
 /* Frees the loop and every object still on it (their pointers are dead then); posted calls that did not run are
@@ -142,7 +142,8 @@ typedef void ll_signal_fn(void *arg, int signo, pid_t pid);
 /* Delivers a signal as a callback (signalfd(2)). The signal is blocked in the calling thread, which must be the
  * loop's, from now until ll_signal_free(); no handler is installed. In a program with several threads block it in
  * the others, or it may go to them; a child inherits the mask and has to clear it before exec. One object per
- * signal and process at a time. Errors: -EINVAL no such signal; -EMFILE, -ENFILE. */
+ * signal and process at a time. Errors: -EINVAL no such signal; -EMFILE, -ENFILE; -ENOSPC as
+ * ll_loop_fd(). */
 LL_API int ll_loop_signal(ll_loop *loop, int signo, ll_signal_fn *call, void *arg, ll_signal **out);
 /* Unblocks the signal if it was not blocked before; one still pending is delivered then, in its default way. */
 LL_API void ll_signal_free(ll_signal *signal);
@@ -165,7 +166,7 @@ typedef void ll_child_fn(void *arg, const struct ll_child_end *end);
 
 /* Calls back once, when child `pid` has ended, and reaps it (pidfd_open(2)): no SIGCHLD handling, and no other
  * child is touched. `pid` must be a child of this process that nobody has reaped. Errors: -ESRCH no such process;
- * -EINVAL not a process; -EMFILE, -ENFILE. */
+ * -EINVAL not a process; -EMFILE, -ENFILE; -ENOSPC as ll_loop_fd(). */
 LL_API int ll_loop_child(ll_loop *loop, pid_t pid, ll_child_fn *call, void *arg, ll_child **out);
 /* The same with a pidfd you have from clone3(2) or pidfd_open(2); it stays yours, free first, close after. Errors:
  * as ll_loop_fd(). `pid` in the report is filled from the kernel, 0 if `error` is set. */

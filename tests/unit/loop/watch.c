@@ -288,27 +288,6 @@ static void wakes(void **state) {
     assert_int_equal(step(f), 0);
 }
 
-static void out_of_descriptors(void **state) {
-    (void)state;
-    int taken[4096], n = 0;
-    while (n < 4096 && (taken[n] = dup(0)) >= 0)
-        n++;
-    if (n == 4096) { /* no limit worth the name here */
-        while (n > 0)
-            close(taken[--n]);
-        skip();
-    }
-    ll_loop *loop;
-    assert_int_equal(ll_loop_new(&loop), -EMFILE);
-    assert_null(loop);
-    close(taken[--n]); /* enough for epoll, not for the bell */
-    assert_int_equal(ll_loop_new(&loop), -EMFILE);
-    while (n > 0)
-        close(taken[--n]);
-    assert_int_equal(ll_loop_new(&loop), 0);
-    ll_loop_free(loop);
-}
-
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
@@ -326,7 +305,6 @@ int main(void) {
         TEST(posts_from_threads),
         TEST(a_post_keeps_the_loop_running),
         TEST(wakes),
-        cmocka_unit_test(out_of_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

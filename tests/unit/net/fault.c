@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 
@@ -51,6 +52,13 @@ static int fails(enum fault fault) {
 
 WRAP(void *, NULL, FAULT_MALLOC, malloc, (size_t n), (n))
 WRAP(void *, NULL, FAULT_CALLOC, calloc, (size_t n, size_t size), (n, size))
+WRAP(void *, NULL, FAULT_REALLOCARRAY, reallocarray, (void *p, size_t n, size_t size), (p, n, size))
+WRAP(int, -1, FAULT_EPOLL_CREATE, epoll_create1, (int flags), (flags))
+WRAP(int, -1, FAULT_EPOLL_CTL, epoll_ctl, (int fd, int operation, int about, struct epoll_event *event),
+     (fd, operation, about, event))
+WRAP(int, -1, FAULT_EPOLL_WAIT, epoll_wait, (int fd, struct epoll_event *events, int n, int wait),
+     (fd, events, n, wait))
+WRAP(int, -1, FAULT_SIGNALFD, signalfd, (int fd, const sigset_t *set, int flags), (fd, set, flags))
 WRAP(int, -1, FAULT_EVENTFD, eventfd, (unsigned int n, int flags), (n, flags))
 WRAP(int, errno, FAULT_PTHREAD_CREATE, pthread_create,
      (pthread_t * thread, const pthread_attr_t *a, void *(*f)(void *), void *p), (thread, a, f, p))
@@ -114,6 +122,19 @@ int __wrap_ioctl(int fd, unsigned long request, ...) {
     void *argument = va_arg(list, void *);
     va_end(list);
     return fails(FAULT_IOCTL) ? -1 : __real_ioctl(fd, request, argument);
+}
+
+/* None that is made so here has more than five arguments. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...) {
+    va_list list;
+    long a[5];
+    va_start(list, number);
+    for (size_t i = 0; i < 5; i++)
+        a[i] = va_arg(list, long);
+    va_end(list);
+    return fails(FAULT_SYSCALL) ? -1 : __real_syscall(number, a[0], a[1], a[2], a[3], a[4]);
 }
 
 int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list);

@@ -246,8 +246,8 @@ static void closing(void **state) {
     assert_true(fcntl(fd, F_GETFD) >= 0);
     close(fd);
 
-    static const struct { int error, code; } rows[] = {{EIO, -EIO}, {EINTR, 0}};
-    for (size_t i = 0; i < 2; i++) {
+    static const struct { int error, code; } rows[] = {{EIO, -EIO}, {ENOSPC, -ENOSPC}, {EDQUOT, -EDQUOT}, {EINTR, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_code(ll_socket_open(AF_INET, SOCK_STREAM, 0, &s), 0);
         fault_set(FAULT_CLOSE, 0, rows[i].error);
         assert_code(ll_socket_close(s), rows[i].code);
