@@ -25,6 +25,13 @@ static uint64_t slowest(const struct run *run, int channel, bool by_sent) {
     return least;
 }
 
+/* One comes or goes that has `have`: what all who are there then have counts as acknowledged, or what it has if nobody
+ * wants any. The next acknowledgement is not waited for: whoever has everything sends none until the program goes on. */
+static void acknowledge(struct run *run, int channel, uint64_t have) {
+    uint64_t least = slowest(run, channel, false);
+    spool_acknowledge(&run->out[channel].spool, least != UINT64_MAX ? least : have);
+}
+
 /* With the drop policy nobody holds up the program, and with either no connection that its client has replaced: who is a
  * whole ring behind has to come back for what is left. */
 static void send_away_slowest(struct run *run, int channel, uint64_t at) {
@@ -293,6 +300,8 @@ void run_watch(struct run *run, struct exchange *x, uint8_t state, const uint64_
     w->next = run->watchers;
     run->watchers = w;
     x->state = w;
+    for (int i = 0; i < 2; i++)
+        acknowledge(run, i, w->out[i].acked);
     run->unwatched_at = LL_NEVER;
     say_opened(run, w, state, missed, choose_feeder(run, w, claim, age_ms));
     tell_one(run, w, 0);
@@ -313,8 +322,7 @@ void run_unwatch(struct watcher *w, enum exchange_leave why) {
     if (run->feeder == w)
         run->feeder = NULL;
     for (int i = 0; i < 2; i++) {
-        uint64_t least = slowest(run, i, false);
-        spool_acknowledge(&run->out[i].spool, least < w->out[i].acked ? least : w->out[i].acked);
+        acknowledge(run, i, w->out[i].acked);
         run_close_unwanted(run, i);
     }
     bool counted = !w->succeeded || run->unwatched_at == LL_NEVER;

@@ -104,6 +104,30 @@ def test_come_back(door):
     assert peer.proved(peer.attach(run_id))[1] == b"one\ntwo\n"
 
 
+RING = 64 << 20  # what the server keeps
+
+
+@pytest.mark.parametrize("left", ["silent", "closed"])
+def test_coming_back_acknowledges(door, monkeypatch, left):
+    """The connection that brought all there is never acknowledged it; what its client says when it comes back does, at once:
+    it has nothing more to acknowledge until the program, which waits for that, goes on."""
+    monkeypatch.setattr(lp, "WINDOW", 4 * RING)  # CREDIT goes out for half of it
+    run_id, total = lp.new_id(), RING + 3000000
+    command = [b"head", b"-c", b"%d" % total, b"/dev/zero"]
+    first = door.dial()
+    stream = first.open(b"run", lp.run_request(run_id, command))
+    first.wait(lambda: stream.reached(1) == RING)
+    if left == "closed":
+        first.close()
+    second = door.dial()
+    second.socket.settimeout(10)  # less than the server waits before it asks whether somebody is there
+    have, flags = (RING, 0), lp.NO_STDIN | lp.AGAIN
+    stream = second.open(b"run", lp.run_request(run_id, command, flags, age_ms=10000, have=have), True, have)
+    result = lp.Result(second.finish(stream))
+    assert (result.kind, result.code, result.total1, result.dropped1) == (1, 0, total, 0)
+    assert bytes(stream.output[1]) == bytes(total - RING)
+
+
 def test_kill(door):
     run_id = lp.new_id()
     peer = door.dial()
