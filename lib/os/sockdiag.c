@@ -90,21 +90,17 @@ static struct sockdiag_tcp make_socket(const struct inet_diag_msg *m) {
                                  .uid = m->idiag_uid};
 }
 
-struct walk {
-    uint16_t port;
-    sockdiag_each *each;
-    void *context;
-};
-
-/* One batch of answers: 0 for more to come, 1 at their end, or a code. */
-static int take_batch(const struct walk *w, const char *data, size_t size) {
+int sockdiag_take(struct sockdiag_walk *w, const void *batch, size_t size) {
+    const char *data = batch;
     while (size >= sizeof(struct nlmsghdr)) {
         struct nlmsghdr head;
         memcpy(&head, data, sizeof head);
         if (head.nlmsg_len < sizeof head || head.nlmsg_len > size)
             return -EBADMSG;
-        if (head.nlmsg_type == NLMSG_DONE)
-            return 1;
+        if (head.nlmsg_type == NLMSG_DONE) {
+            w->over = true;
+            return 0;
+        }
         if (head.nlmsg_type == NLMSG_ERROR) {
             struct nlmsgerr error = {.error = -EPROTO};
             if (head.nlmsg_len >= NLMSG_LENGTH(sizeof error))
@@ -128,20 +124,21 @@ static int take_batch(const struct walk *w, const char *data, size_t size) {
     return 0;
 }
 
-static int walk_family(int fd, uint8_t family, const struct walk *w) {
+static int walk_family(int fd, uint8_t family, struct sockdiag_walk *w) {
     _Alignas(struct nlmsghdr) char answer[ANSWER];
     int code = ask(fd, family);
-    while (code == 0) {
+    w->over = false;
+    while (code == 0 && !w->over) {
         ssize_t n = recv(fd, answer, sizeof answer, 0);
         if (n < 0 && errno == EINTR)
             continue;
-        code = n < 0 ? -errno : take_batch(w, answer, (size_t)n);
+        code = n < 0 ? -errno : sockdiag_take(w, answer, (size_t)n);
     }
-    return code == 1 ? 0 : code;
+    return code;
 }
 
 int sockdiag_tcp(uint16_t port, sockdiag_each *each, void *context) {
-    const struct walk w = {.port = port, .each = each, .context = context};
+    struct sockdiag_walk w = {.port = port, .each = each, .context = context};
     int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     if (fd < 0)
         return -errno;

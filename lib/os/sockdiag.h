@@ -4,6 +4,7 @@
 #define LIB_OS_SOCKDIAG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct sockdiag_end {
@@ -32,6 +33,17 @@ typedef int sockdiag_each(void *context, const struct sockdiag_tcp *socket);
 /* Walks over all TCP sockets that have `port` at their local end or at the other, every one where it is 0. 0, what
  * `each` returned, or -errno. Waits for the kernel only. */
 int sockdiag_tcp(uint16_t port, sockdiag_each *each, void *context);
+
+/* How far such a walk has come; zeroed but for the first three. */
+struct sockdiag_walk {
+    uint16_t port;
+    sockdiag_each *each;
+    void *context;
+    bool over; /* the kernel has said that it was the last batch */
+};
+
+/* Takes one batch of the kernel's answers, any bytes: 0, what `each` returned, or -errno. */
+int sockdiag_take(struct sockdiag_walk *walk, const void *batch, size_t size);
 
 /* The name of a state as ss(8) spells it with underscores, "ESTABLISHED", "TIME_WAIT"; "?" for one unknown. */
 const char *sockdiag_state(uint8_t state);
