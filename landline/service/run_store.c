@@ -68,7 +68,7 @@ static int get_output(struct reader *r, struct run *run, int i) {
     struct slice bytes = reader_str32(r);
     char path[4200];
     runs_path(run, i, path, sizeof path);
-    if (r->failed || s.base > s.end || s.end - s.base > LIMIT_RUN_RING ||
+    if (r->failed || where > IN_FILE || s.base > s.end || s.end - s.base > LIMIT_RUN_RING ||
         (where == IN_RECORD && bytes.size != s.end - s.base))
         return LL_EFORMAT;
     return output_restore(&run->out[i], s.base, s.end, s.dropped, s.size, bytes, where == IN_FILE ? path : NULL);
