@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -384,26 +385,20 @@ def test_another_user_is_neither_believed_nor_served(warm):
     path = warm.file(".socket")
     folder = os.path.dirname(path)
 
-    def as_nobody(work):
-        """In a child of that user, whose credentials are what the other end sees. Its status."""
-        child = os.fork()
-        if child == 0:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            os._exit(work())
-        return child
+    def as_nobody(program, *arguments, **options):
+        """A process of that user, whose credentials are what the other end sees."""
+        return subprocess.Popen([sys.executable, "-c", program, *arguments], user=NOBODY, group=NOBODY, extra_groups=[],
+                                cwd="/", **options)
 
-    def ask():
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(path)
-            with contextlib.suppress(ConnectionError):
-                return 0 if client.recv(1) == b"" else 1
-            return 0
+    ask = ("import contextlib, socket, sys\n"
+           "client = socket.socket(socket.AF_UNIX)\n"
+           "client.connect(sys.argv[1])\n"
+           "with contextlib.suppress(ConnectionError):\n"
+           "    sys.exit(0 if client.recv(1) == b'' else 1)\n")
     for place in (warm.landline.scratch, warm.client_home, folder):
         os.chmod(place, 0o711)
     os.chmod(path, 0o777)
-    assert os.waitpid(as_nobody(ask), 0)[1] == 0  # hung up on, with no byte
+    assert as_nobody(ask, path).wait(support.PATIENCE) == 0  # hung up on, with no byte
     assert warm.connections("run", "box", "--", "true") == 1  # a folder that is open to others is not used either
     os.chmod(folder, 0o700)
     assert warm.connections("run", "box", "--", "true") == 0
@@ -412,20 +407,23 @@ def test_another_user_is_neither_believed_nor_served(warm):
     os.unlink(path)
     listener.bind(path)
 
-    def stand_in():
-        listener.listen()  # whose it is is who did this
-        client = listener.accept()[0]
-        return 0 if client.recv(65536) == b"" else 1
-    child = as_nobody(stand_in)
+    stand_in = ("import socket, sys\n"
+                "listener = socket.socket(fileno=int(sys.argv[1]))\n"
+                "listener.listen()\n"  # whose it is is who did this
+                "client = listener.accept()[0]\n"
+                "sys.exit(0 if client.recv(65536) == b'' else 1)\n")
+    child = as_nobody(stand_in, str(listener.fileno()), pass_fds=(listener.fileno(),))
     try:
-        support.eventually(lambda: any("01" == row.split()[5] and row.endswith(path) and int(row.split()[3], 16)
-                                       for row in open("/proc/net/unix").read().splitlines()[1:] if path in row), "the stand-in")
+        # By its inode: the broker's own socket had the same path.
+        inode = str(os.fstat(listener.fileno()).st_ino)
+        support.eventually(lambda: any(row.split()[6] == inode and int(row.split()[3], 16) for row in
+                                       open("/proc/net/unix").read().splitlines()[1:]), "the stand-in")
         assert warm.connections("run", "box", "--", "true") == 1
-        assert os.waitpid(child, 0)[1] == 0  # it was told nothing
+        assert child.wait(support.PATIENCE) == 0  # it was told nothing
     finally:
         listener.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+        child.kill()
+        child.wait()
 
 
 # ---- what may happen while it works ----

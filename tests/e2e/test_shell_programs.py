@@ -115,8 +115,8 @@ def test_keys_as_typed(box):
     with terminal(box, "shell", "box") as t:
         at_prompt(t)
         with open(os.path.join(box.landline.scratch, "listens"), "w") as f:
-            f.write("import signal\nsignal.signal(signal.SIGQUIT, lambda *_: print('quit-arrived', flush=True))\n"
-                    "signal.signal(signal.SIGINT, signal.SIG_DFL)\nprint('go', flush=True)\nwhile True: signal.pause()\n")
+            f.write("import os, signal\nsignal.signal(signal.SIGQUIT, lambda *_: os.write(1, b'quit-arrived\\n'))\n"
+                    "signal.signal(signal.SIGINT, signal.SIG_DFL)\nos.write(1, b'go\\n')\nwhile True: signal.pause()\n")
         t.type(b"/usr/bin/python3 %s\r" % os.fsencode(f.name))
         t.expect(rb"go\r\n")
         t.type(b"\x1c")
