@@ -53,7 +53,8 @@ bool run_store(struct run *run, struct results *results) {
 
 static void copy_text(char *to, size_t size, struct slice text) {
     size_t n = text.size < size ? text.size : size - 1;
-    memcpy(to, text.data, n);
+    if (n > 0) /* an empty text may be nowhere */
+        memcpy(to, text.data, n);
     to[n] = '\0';
 }
 
