@@ -1,5 +1,5 @@
-/* A transfer over a client's link: an engine of landline/transfer in a thread of its own, joined to a stream by a pair of
- * sockets. When the link is lost and comes back, the engine is started again and goes on with what is there. */
+/* A transfer over a client's link: an engine of landline/transfer in a thread of its own, joined to a stream by a ring
+ * (lib/os/ring.h). When the link is lost and comes back, the engine is started again and goes on with what is there. */
 #ifndef LANDLINE_CLIENT_TRANSFER_H
 #define LANDLINE_CLIENT_TRANSFER_H
 

@@ -34,16 +34,7 @@ class Server:
 
     def gate(self):
         """The process id of the gate, once there is one."""
-        def find():
-            for pid in support.children(self.pid):
-                try:
-                    with open("/proc/%d/cmdline" % pid, "rb") as f:
-                        if f.read().startswith(b"landline: gate"):
-                            return pid
-                except OSError:
-                    pass
-            return 0
-        return support.eventually(find, "a gate")
+        return support.gate_of(self.pid)
 
     def admin(self, *args, **more):
         return self.landline(*args, home=self.home, **more)

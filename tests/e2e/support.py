@@ -56,6 +56,20 @@ def descriptors(pid):
     return found
 
 
+def gate_of(keeper):
+    """The process id of a server's gate, once there is one."""
+    def find():
+        for pid in children(keeper):
+            try:
+                with open("/proc/%d/cmdline" % pid, "rb") as f:
+                    if f.read().startswith(b"landline: gate"):
+                        return pid
+            except OSError:
+                pass
+        return 0
+    return eventually(find, "a gate")
+
+
 def children(pid):
     """The process ids of the direct children, zombies included."""
     found = []

@@ -113,19 +113,6 @@ def test_both_ways_through_random_cuts(far):
 # --- the gate ---
 
 
-def gate_of(server):
-    def find():
-        for pid in support.children(server.pid):
-            try:
-                with open("/proc/%d/cmdline" % pid, "rb") as f:
-                    if f.read().startswith(b"landline: gate"):
-                        return pid
-            except OSError:
-                pass
-        return 0
-    return support.eventually(find, "a gate")
-
-
 @pytest.mark.timeout(1800)
 def test_gates_killed_under_many_runs(box):
     chance = seeded()
@@ -137,7 +124,7 @@ def test_gates_killed_under_many_runs(box):
     for client in clients:
         client.stdout.wait_for(rb"0\n")
     for _ in range(kills):
-        gate = gate_of(box.server)
+        gate = support.gate_of(box.server.pid)
         some = chance.choice(clients)
         before = len(some.stdout.data)
         os.kill(gate, signal.SIGKILL)

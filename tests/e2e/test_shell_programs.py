@@ -144,8 +144,7 @@ def test_keys_as_typed(box):
 def test_a_crash_of_the_server_restores_the_terminal(box, who):
     with terminal(box, "shell", "box", "--give-up", "2s") as t:
         at_prompt(t)
-        gate = next(pid for pid in support.children(box.server.pid)
-                    if open("/proc/%d/cmdline" % pid, "rb").read().startswith(b"landline: gate"))
+        gate = support.gate_of(box.server.pid)
         os.kill(gate if who == "gate" else box.server.pid, signal.SIGKILL)
         if who == "gate":  # another takes its place and the shell goes on
             t.type(b"echo still he''re\r")
