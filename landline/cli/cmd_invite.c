@@ -89,13 +89,10 @@ static int recorded_address(const struct store *store, struct invite *invite) {
     return name_for(&address, invite->host) == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-static int choose_address(const struct store *store, const char *given, struct invite *invite) {
-    if (given == NULL)
-        return recorded_address(store, invite);
+static int given_address(const struct command *self, const char *given, struct invite *invite) {
     if (invite_split_address(given, strlen(given), 7227, invite->host, &invite->port) == 0)
         return EXIT_OK;
-    cli_error("--address %s: write HOST:PORT", given);
-    return EXIT_USAGE;
+    return cli_usage(self, "--address %s: write HOST:PORT, or [ADDRESS]:PORT for IPv6", given);
 }
 
 /* --- the terms --- */
@@ -119,11 +116,14 @@ static int set_terms(const struct command *self, struct terms *terms, const stru
 }
 
 /* What is wrong with them is said before anything is made. -1: nothing is. */
-static int check_terms(const struct command *self, const struct request *r) {
+static int check_request(const struct command *self, const struct request *r) {
     struct terms terms = {0};
     struct account account;
+    struct invite ignored;
     int status = set_terms(self, &terms, r);
     terms_free(&terms);
+    if (status == EXIT_OK && r->address != NULL)
+        status = given_address(self, r->address, &ignored);
     if (status != EXIT_OK)
         return status;
     if (r->as != NULL && account_find(&account, r->as) != 0)
@@ -185,7 +185,7 @@ static int make_invite(const struct command *self, const struct request *r) {
         return fail(&info);
     memcpy(invite.pin, tls_identity_pin(identity)->bytes, sizeof invite.pin);
     tls_identity_close(identity);
-    int status = choose_address(&store, r->address, &invite);
+    int status = r->address != NULL ? given_address(self, r->address, &invite) : recorded_address(&store, &invite);
     if (status != EXIT_OK)
         return status;
     if (store_begin(&change, &store, &info) != 0)
@@ -224,7 +224,7 @@ int cmd_invite(const struct command *self, int argc, char **argv) {
     if (leave < 0 && (r.duration < 1000000000 || r.duration > 30LL * 24 * 3600 * 1000000000))
         leave = cli_usage(self, "--for: between 1s and 30d");
     if (leave < 0)
-        leave = check_terms(self, &r);
+        leave = check_request(self, &r);
     if (leave < 0)
         leave = make_invite(self, &r);
     option_list_free(&r.argv);

@@ -1,5 +1,6 @@
 #include "landline/proto/invite.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -31,15 +32,18 @@ static bool valid_name(const char *host, size_t n) {
     return true;
 }
 
-/* The look of an IPv6 address, with a scope perhaps; the resolver judges the rest. */
+/* An IPv6 address, with a scope perhaps, which only the client's system can judge. */
 static bool valid_v6(const char *host, size_t n) {
     const char *percent = memchr(host, '%', n);
     size_t digits = percent != NULL ? (size_t)(percent - host) : n;
-    if (digits < 2 || digits > 45 || memchr(host, ':', digits) == NULL)
+    char text[INET6_ADDRSTRLEN];
+    struct in6_addr ignored;
+    if (digits >= sizeof text || memchr(host, '\0', digits) != NULL)
         return false;
-    for (size_t i = 0; i < digits; i++)
-        if (strchr("0123456789abcdefABCDEF:.", host[i]) == NULL || host[i] == 0)
-            return false;
+    memcpy(text, host, digits);
+    text[digits] = '\0';
+    if (inet_pton(AF_INET6, text, &ignored) != 1)
+        return false;
     return percent == NULL || valid_name(percent + 1, n - digits - 1);
 }
 

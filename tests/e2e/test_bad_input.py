@@ -38,6 +38,7 @@ WRONG = {
     "serve": [(["extra"], "too many"), (["--listen", "nonsense"], "not an address"),
               (["--listen", "127.0.0.1:65536"], "not an address"), (["--clients", "0"], "1 to 16384")],
     "invite": [(["extra"], "too many"), (["--for", "never"], "duration"), (["--for", "31d"], "30d"),
+               (["--as", "root", "--address", "a:b:c"], "write HOST:PORT, or [ADDRESS]:PORT for IPv6"),
                (["--as", "no-such-user"], "no such user"), (["--as", "root", "--grant", "fly"], "name some of"),
                (["--as", "root", "--root", "relative"], "absolute")],
     "grants": [(["nonsense"], "list, change or revoke"), (["revoke"], "needs the name"), (["change"], "needs the name")],
