@@ -202,6 +202,16 @@ static int change(change_fn *apply, const void *a, const void *b, const char *su
     return error;
 }
 
+/* Asked before a change, so that one of a host that is not known makes no folder and no lock. */
+static int known(const char *name, struct ll_error_info *info) {
+    struct hosts hosts;
+    int error = hosts_load(&hosts, info);
+    if (error == 0 && hosts_find(&hosts, name) == NULL)
+        error = error_at(info, LL_EHOST, "change the list of hosts", name);
+    hosts_free(&hosts);
+    return error;
+}
+
 static int apply_add(struct hosts *hosts, const void *host, const void *unused) {
     (void)unused;
     return hosts_find(hosts, ((const struct host *)host)->name) != NULL ? -EEXIST : append(hosts, host);
@@ -235,9 +245,11 @@ int hosts_add(const struct host *host, struct ll_error_info *info) {
 }
 
 int hosts_rename(const char *from, const char *to, struct ll_error_info *info) {
-    return change(apply_rename, from, to, from, info);
+    int error = known(from, info);
+    return error != 0 ? error : change(apply_rename, from, to, from, info);
 }
 
 int hosts_remove(const char *name, struct ll_error_info *info) {
-    return change(apply_remove, name, NULL, name, info);
+    int error = known(name, info);
+    return error != 0 ? error : change(apply_remove, name, NULL, name, info);
 }

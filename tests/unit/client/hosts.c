@@ -78,6 +78,11 @@ static void changes(void **state) {
     struct host box = {.name = "box", .addresses = "127.0.0.1:7", .key = "key"};
     struct ll_error_info info;
     struct hosts hosts;
+    assert_int_equal(hosts_remove("box", &info), LL_EHOST);
+    assert_int_equal(hosts_rename("box", "crate", &info), LL_EHOST);
+    assert_int_equal(rmdir(folder), 0); /* nothing was left in it … */
+    assert_int_equal(hosts_remove("box", &info), LL_EHOST);
+    assert_int_equal(access(folder, F_OK), -1); /* … nor is it made */
     assert_int_equal(hosts_add(&box, &info), 0);
     assert_int_equal(hosts_add(&box, &info), -EEXIST);
     assert_int_equal(hosts_rename("nobody", "x", &info), LL_EHOST);
