@@ -11,6 +11,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "lib/base/number.h"
+
 enum {
     MAGIC = 0x4c4c5231, /* "LLR1" */
     HEAD = 8,
@@ -120,18 +122,25 @@ static int compare(const void *a, const void *b) {
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
+/* The number of a segment's name, exactly as path_of() writes it; 0: it is no segment's. */
+static uint32_t segment_number(const char *name) {
+    static const char prefix[] = "results.";
+    enum { PREFIX = sizeof prefix - 1 };
+    uint64_t number;
+    bool ours = strncmp(name, prefix, PREFIX) == 0 && name[PREFIX] != '0' &&
+                number_parse(name + PREFIX, 1, INT32_MAX - 1, &number) == 0;
+    return ours ? (uint32_t)number : 0;
+}
+
 static int list_segments(struct results *r) {
     DIR *folder = opendir(r->folder);
     const struct dirent *entry;
     if (folder == NULL)
         return -errno;
     while ((entry = readdir(folder)) != NULL && r->count < LIMIT_RESULT_SEGMENTS) {
-        char *end;
-        if (strncmp(entry->d_name, "results.", 8) != 0)
-            continue;
-        unsigned long number = strtoul(entry->d_name + 8, &end, 10);
-        if (*end == '\0' && end != entry->d_name + 8 && number < INT32_MAX)
-            r->segments[r->count++] = (struct results_segment){.number = (uint32_t)number};
+        uint32_t number = segment_number(entry->d_name);
+        if (number > 0)
+            r->segments[r->count++] = (struct results_segment){.number = number};
     }
     closedir(folder);
     qsort(r->segments, r->count, sizeof r->segments[0], compare);
@@ -194,13 +203,19 @@ void results_close(struct results *r) {
 
 /* --- writing --- */
 
+static bool needs_segment(const struct results *r, uint64_t unix_ms) {
+    if (r->fd < 0)
+        return true;
+    const struct results_segment *last = &r->segments[r->count - 1];
+    return last->size > SEGMENT || last->first_ms + (uint64_t)LIMIT_RESULTS_AGE * 1000 / 8 < unix_ms;
+}
+
 int results_put(struct results *r, const struct buf *record, uint64_t extra, uint64_t unix_ms) {
     size_t n = buf_size(record);
     if (n > MOST_RECORD || record->failed != 0)
         return -EFBIG;
-    int e = 0;
-    if (r->fd < 0 || r->segments[r->count - 1].size > SEGMENT ||
-        r->segments[r->count - 1].first_ms + (uint64_t)LIMIT_RESULTS_AGE * 1000 / 8 < unix_ms)
+    int e = map_reserve(&r->index); /* what is written must be found again */
+    if (e == 0 && needs_segment(r, unix_ms))
         e = begin_segment(r, unix_ms);
     if (e != 0)
         return e;
@@ -219,11 +234,11 @@ int results_put(struct results *r, const struct buf *record, uint64_t extra, uin
         e = done < 0 ? -errno : -ENOSPC;
         return done > 0 && ftruncate(r->fd, (off_t)s->size) < 0 ? -EIO : e;
     }
-    e = map_put(&r->index, key_of(buf_front(record)), place(s->number, s->size));
+    (void)map_put(&r->index, key_of(buf_front(record)), place(s->number, s->size));
     s->size += HEAD + n;
     s->extra += extra;
     s->last_ms = unix_ms;
-    return e;
+    return 0;
 }
 
 struct dropping {

@@ -41,12 +41,14 @@ static int grow(struct map *map) {
     return 0;
 }
 
+int map_reserve(struct map *map) {
+    return 4 * (map->count + 1) > 3 * map->capacity ? grow(map) : 0;
+}
+
 int map_put(struct map *map, uint64_t key, void *value) {
-    if (4 * (map->count + 1) > 3 * map->capacity) {
-        int e = grow(map);
-        if (e != 0)
-            return e;
-    }
+    int e = map_reserve(map);
+    if (e != 0)
+        return e;
     struct map_slot *slot = find(map, key);
     if (slot->value == NULL)
         map->count++;

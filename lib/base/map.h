@@ -20,6 +20,8 @@ struct map {
 void map_free(struct map *map);
 /* NULL where there is none. */
 void *map_get(const struct map *map, uint64_t key);
+/* Makes room for one more, so that the next map_put() cannot fail: 0 or -ENOMEM. */
+int map_reserve(struct map *map);
 /* Puts it in, in place of what was there: 0 or -ENOMEM. */
 int map_put(struct map *map, uint64_t key, void *value);
 /* Takes it out and returns it; NULL where there was none. Shrinks no memory. */

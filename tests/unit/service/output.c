@@ -1,4 +1,4 @@
-/* landline/service/output.h: bytes in memory, then in a ring file, and back from the disk; results.h: the log. */
+/* landline/service/output.h: bytes in memory, then in a ring file, and back from the disk. */
 #include "landline/service/output.h"
 
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "landline/service/results.h"
+#include "lib/base/limits.h"
 
 static uint8_t byte_at(uint64_t offset) {
     return (uint8_t)((offset * 2654435761U) >> 13);
@@ -82,77 +82,7 @@ static void through_the_ring(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
-struct counted {
-    int records;
-    size_t bytes;
-};
-
-static void count(void *arg, struct slice record) {
-    struct counted *c = arg;
-    c->records++;
-    c->bytes += record.size;
-}
-
-static void put(struct results *r, uint8_t id, size_t size, uint64_t now) {
-    struct buf record;
-    uint8_t bytes[RUN_ID_SIZE] = {0};
-    bytes[RUN_ID_SIZE - 1] = id;
-    buf_init(&record, 1 << 20);
-    buf_add(&record, bytes, sizeof bytes);
-    memset(buf_reserve(&record, size), id, size);
-    buf_commit(&record, size);
-    assert_int_equal(results_put(r, &record, 0, now), 0);
-    buf_free(&record);
-}
-
-static void the_log(void **state) {
-    (void)state;
-    char folder[] = "/tmp/ll-results-XXXXXX", path[64];
-    const uint64_t day = 24ULL * 3600 * 1000, now = 1000 * day;
-    struct results r;
-    struct buf out;
-    struct counted c = {0};
-    assert_non_null(mkdtemp(folder));
-    assert_int_equal(results_open(&r, folder), 0);
-    for (uint8_t i = 1; i <= 3; i++)
-        put(&r, i, 100u * i, now);
-    results_close(&r);
-    /* A record that was being written when the power went. */
-    snprintf(path, sizeof path, "%s/results.1", folder);
-    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    assert_int_equal(write(fd,
-                           "LLR1\0\0\0\x40"
-                           "abc",
-                           11),
-                     11);
-    close(fd);
-
-    assert_int_equal(results_open(&r, folder), 0);
-    put(&r, 4, 400, now + day);
-    struct run_id id = {{0}};
-    for (uint8_t i = 0; i <= 5; i++) {
-        id.bytes[RUN_ID_SIZE - 1] = i;
-        buf_init(&out, 1 << 20);
-        assert_int_equal(results_has(&r, &id), i >= 1 && i <= 4);
-        assert_int_equal(results_get(&r, &id, &out), i >= 1 && i <= 4);
-        assert_int_equal(buf_size(&out), i >= 1 && i <= 4 ? RUN_ID_SIZE + 100u * i : 0);
-        buf_free(&out);
-    }
-    results_each(&r, count, &c);
-    assert_int_equal(c.records, 4);
-    /* The files' own times are from today, far from the made-up ones: everything in the first segment is old or new by them. */
-    c = (struct counted){0};
-    results_expire(&r, UINT64_MAX / 2, count, &c);
-    assert_int_equal(c.records, 4);
-    assert_int_equal(r.index.count, 0);
-    put(&r, 9, 10, now);
-    results_close(&r);
-    snprintf(path, sizeof path, "%s/results.1", folder);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(folder), 0);
-}
-
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(through_the_ring), cmocka_unit_test(the_log)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(through_the_ring)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
