@@ -56,6 +56,16 @@ def descriptors(pid):
     return found
 
 
+def anonymous(pid):
+    """Bytes of memory that belong to the process alone and come from no file."""
+    try:
+        f = open("/proc/%d/smaps_rollup" % pid)
+    except PermissionError:
+        pytest.skip("needs root, to see the memory of a gate, which is not dumpable")
+    with f:
+        return next(int(line.split()[1]) << 10 for line in f if line.startswith("Anonymous:"))
+
+
 def gate_of(keeper):
     """The process id of a server's gate, once there is one."""
     def find():

@@ -15,12 +15,6 @@ CLIENTS = int(os.environ.get("LANDLINE_IDLE", "500"))
 PROMISED = 24 << 10  # bytes of heap of an idle client
 
 
-def anonymous(pid):
-    """Bytes of memory that belong to the process alone and come from no file."""
-    with open("/proc/%d/smaps_rollup" % pid) as f:
-        return next(int(line.split()[1]) << 10 for line in f if line.startswith("Anonymous:"))
-
-
 def crowd(landline, clients):
     """Processes that hold so many connections. Each client has a library context of OpenSSL's, of which a process can have
     about 500."""
@@ -47,10 +41,10 @@ def test_idle_clients_are_small(landline):
     server.add()
     gate, keeper = server.gate(), server.pid
     leave(crowd(landline, 50))  # what the first ones take for all stays out of the sum
-    before = [anonymous(pid) for pid in (gate, keeper)]
+    before = [support.anonymous(pid) for pid in (gate, keeper)]
     fds = support.descriptors(gate)
     held = crowd(landline, CLIENTS)
-    grown = [(anonymous(pid) - was) / CLIENTS for pid, was in zip((gate, keeper), before)]
+    grown = [(support.anonymous(pid) - was) / CLIENTS for pid, was in zip((gate, keeper), before)]
     print("%d idle clients: %.0f bytes each in the gate, %.0f in the keeper" % (CLIENTS, *grown))
     assert server.gate() == gate and len(support.descriptors(gate)) >= len(fds) + CLIENTS
     leave(held)
