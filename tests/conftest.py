@@ -17,6 +17,11 @@ soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, DESCRIPTORS)), hard))
 
 
+def pytest_sessionfinish():
+    """Tests kill keepers: what is left of their control groups, empty and with nobody's lock, goes with the last test."""
+    support.remove_dead_groups()
+
+
 @pytest.fixture(scope="session")
 def build():
     """The build folder: $LANDLINE_BUILD or build/ in the tree."""

@@ -8,6 +8,7 @@
 
 #include "landline/socket.h"
 #include "lib/base/limits.h"
+#include "lib/os/cgroup.h"
 #include "lib/os/features.h"
 #include "lib/os/paths.h"
 #include "lib/os/whole.h"
@@ -49,7 +50,28 @@ static void check_sandbox(struct doctor *d) {
                                                : "yes");
     if (!seccomp)
         doctor_advise(f, "run a kernel with CONFIG_SECCOMP_FILTER: the gate's sandbox needs it");
-    doctor_add(d, machine, "cgroup v2", DOCTOR_FACT, "%s", features_cgroup2() ? "mounted" : "not mounted");
+}
+
+/* For a server that would be started here and now; one that runs has its own place among the groups. */
+static void check_groups(struct doctor *d) {
+    static const struct {
+        int code;
+        const char *text;
+    } why[] = {
+        {0, "yes: a server ends a run with all that it has started"},
+        {-ENOENT, "none: cgroup v2 is not mounted here; runs are ended by session, descent and environment"},
+        {-EROFS, "none: cgroup v2 is read-only here; runs are ended by session, descent and environment"},
+        {-EACCES,
+         "none: this process's group is not its user's (Delegate=yes of a service); runs are ended by session, "
+         "descent and environment"},
+        {-ENOSYS,
+         "none: Linux 5.14 has the first that can be used; runs are ended by session, descent and environment"},
+    };
+    int code = cgroup_usable();
+    const char *text = ll_strerror(code);
+    for (size_t i = 0; i < sizeof why / sizeof *why; i++)
+        text = why[i].code == code ? why[i].text : text;
+    doctor_add(d, machine, "control groups", code == 0 ? DOCTOR_GOOD : DOCTOR_FACT, "%s", text);
 }
 
 static void check_calls(struct doctor *d) {
@@ -174,6 +196,7 @@ void doctor_machine(struct doctor *d) {
     features_kernel(kernel, sizeof kernel);
     doctor_add(d, machine, "kernel", DOCTOR_FACT, "%s", kernel);
     check_sandbox(d);
+    check_groups(d);
     check_calls(d);
     check_limit(d);
     check_clock(d);

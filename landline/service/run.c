@@ -156,6 +156,7 @@ void run_free(struct run *run) {
     run_close_input(run);
     ll_child_free(run->child);
     ll_timer_free(run->timer);
+    run_leave_group(run);
     if (run->pidfd >= 0)
         close(run->pidfd);
     for (int i = 0; i < 2; i++) {
@@ -189,6 +190,7 @@ void run_check(struct run *run) {
     r->dropped2 = run->out[1].spool.dropped;
     run->timeout_at = run->unwatched_at = run->cut_at = LL_NEVER;
     run->runs->running--;
+    run_leave_group(run);
     runs_finished(run);
     run_set_timer(run);
     run_tell_end(run);

@@ -3,7 +3,8 @@
  *   run.c         a run's life: start, end, release
  *   run_launch.c  from a request and a grant to a process
  *   run_watch.c   those who watch it: output to them, input from them
- *   run_end.c     time-outs, loss, killing the tree, the result
+ *   run_end.c     time-outs, loss, the result
+ *   run_tree.c    its processes: ending all of them
  *   run_store.c   a finished run on disk
  *   runs.c        all of them: the ledger, finding, keeping, forgetting
  *   run_service.c the services run, shell, attach, runs, kill, result
@@ -16,6 +17,7 @@
 
 #include "landline/proto/ledger.h"
 #include "landline/proto/run.h"
+#include "landline/service/groups.h"
 #include "landline/service/output.h"
 #include "landline/service/results.h"
 #include "landline/service/service.h"
@@ -68,6 +70,7 @@ struct run {
 
     pid_t pid; /* 0 once reaped, and where nothing started */
     pid_t session;
+    uint32_t group; /* its control group; 0: none, or left again */
     int pidfd;
     ll_child *child;
     bool finished; /* `result` stands */
@@ -152,9 +155,16 @@ void run_set_timer(struct run *run);
 /* Begins to end it, for this reason (0: nobody's but the caller's): TERM now, KILL after `grace` ns. */
 void run_end(struct run *run, uint8_t why, int64_t grace);
 void run_lost_watchers(struct run *run, enum exchange_leave why);
+
+/* --- run_tree.c --- */
+
+/* To the process group that it was started as. */
 void run_signal(struct run *run, int signal);
-/* All processes of a run: its session, its descendants, and those that carry its id in their environment. */
+/* All processes of a run: its control group, its session, its descendants, and those that carry its id in their
+ * environment. */
 void run_signal_tree(const struct run *run, int signal);
+/* Its control group is for others as soon as it has finished and nothing of it is still to be killed. */
+void run_leave_group(struct run *run);
 /* Reaps processes that were left to us by those that ended. */
 void run_reap_strays(struct runs *runs);
 
@@ -176,6 +186,7 @@ struct runs {
     struct run *list; /* newest first */
     size_t count, running;
     struct results results;
+    struct groups groups;
     struct account self, other; /* of the server; of the grant that was last used */
     int64_t other_until;        /* on the loop's clock: `other` need not be looked up again before */
     int null;                   /* /dev/null, for programs without an input */

@@ -234,6 +234,26 @@ static int make_pipes(struct launch *l) {
     return e;
 }
 
+/* Where the system does not start a process in a control group, it is started without, and so are all after it. */
+static int spawn(struct run *run, struct spawn_request *request, struct spawn_child *child,
+                 struct ll_error_info *info) {
+    struct groups *groups = &run->runs->groups;
+    run->group = groups_take(groups, &request->group_fd);
+    int e = spawn_start(request, child, info);
+    if (run->group == 0)
+        return e;
+    close(request->group_fd);
+    if (e == 0)
+        return 0;
+    groups_leave(groups, run->group);
+    run->group = 0;
+    if (strcmp(info->call, "clone") != 0 || e == -EAGAIN || e == -ENOMEM)
+        return e;
+    groups_give_up(groups);
+    request->group_fd = -1;
+    return spawn_start(request, child, info);
+}
+
 static int start(struct launch *l) {
     const struct run_request *r = l->request;
     struct run *run = l->run;
@@ -241,7 +261,7 @@ static int start(struct launch *l) {
     int fds[3];
     for (int i = 0; i < 3; i++)
         fds[i] = l->fds[i] >= 0 ? l->fds[i] : run->runs->null;
-    const struct spawn_request request = {
+    struct spawn_request request = {
         .argv = l->argv,
         .file = (r->flags & (RUN_LOGIN | RUN_SHELL)) != 0 ? l->account->shell : NULL,
         .env = l->env,
@@ -264,7 +284,7 @@ static int start(struct launch *l) {
     };
     struct spawn_child child;
     struct ll_error_info info = {0};
-    int e = spawn_start(&request, &child, &info);
+    int e = spawn(run, &request, &child, &info);
     if (e != 0)
         return fail(l, e, (uint32_t)child.exit_code, info.call != NULL ? info.call : "spawn", info.subject);
     run->pid = run->session = child.pid;

@@ -124,6 +124,7 @@ static int append(struct runs *runs, const struct buf *record) {
 static void sweep(void *arg) {
     struct runs *runs = arg;
     run_reap_strays(runs);
+    groups_sweep(&runs->groups);
     runs_expire(runs);
     runs_settle(runs);
     ll_timer_set(runs->sweep, ll_loop_now(runs->host->loop) + SWEEP_MS * MS);
@@ -159,7 +160,7 @@ int runs_open(struct runs **out, struct service_host *host, struct ll_error_info
     *out = NULL;
     if (runs == NULL)
         return -ENOMEM;
-    *runs = (struct runs){.host = host, .ledger_fd = -1, .results = {.fd = -1}};
+    *runs = (struct runs){.host = host, .ledger_fd = -1, .results = {.fd = -1}, .groups = {.above = -1, .folder = -1}};
     buf_init(&runs->late_ledger, LIMIT_BUFFER);
     buf_init(&runs->late_audit, LIMIT_BUFFER);
     learn_process(runs);
@@ -182,6 +183,7 @@ int runs_open(struct runs **out, struct service_host *host, struct ll_error_info
         return e;
     }
     process_adopt_orphans();
+    groups_open(&runs->groups, runs_instance(runs)); /* without, runs end as well as may be */
     *out = runs;
     return 0;
 }
@@ -191,10 +193,11 @@ void runs_close(struct runs *runs) {
         return;
     while (runs->list != NULL) {
         struct run *run = runs->list;
-        if (!run->finished)
+        if (!run->finished || run->kill_at != LL_NEVER)
             run_signal_tree(run, SIGKILL);
         run_free(run);
     }
+    groups_close(&runs->groups);
     ll_timer_free(runs->sweep);
     if (runs->ledger_fd >= 0)
         runs_settle(runs);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
-#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
@@ -12,7 +11,6 @@
 #include <sys/syscall.h>
 #include <sys/timex.h>
 #include <sys/utsname.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { LANDLOCK_VERSION_FLAG = 1 };
@@ -58,11 +56,6 @@ int features_pidfd(void) {
 int features_close_range(void) {
     /* A range that holds no descriptor. */
     return syscall(SYS_close_range, ~0U - 1, ~0U - 1, 0) == 0 ? 0 : -errno;
-}
-
-bool features_cgroup2(void) {
-    struct statfs fs;
-    return statfs("/sys/fs/cgroup", &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC;
 }
 
 int features_clock(struct features_clock *out) {

@@ -15,8 +15,6 @@ bool features_seccomp_notify(void);
 int features_openat2(void);
 int features_pidfd(void);
 int features_close_range(void);
-/* cgroup v2 is mounted at /sys/fs/cgroup. */
-bool features_cgroup2(void);
 
 struct features_clock {
     bool synchronised;

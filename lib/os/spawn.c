@@ -16,6 +16,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/limits.h"
+#include "lib/os/clone_into.h"
 #include "lib/os/spawn_child.h"
 
 /* The child needs a few frames of a few hundred bytes; its paths are in struct spawn_job. */
@@ -49,11 +50,14 @@ static void block_all(uint64_t *old) {
 /* Not inlined, so that the child's stack lies above nothing that the caller still needs. */
 static __attribute__((noinline)) int run_child(struct spawn_job *job, struct spawn_child *child) {
     _Alignas(16) char stack[CHILD_STACK];
-    int pidfd = -1;
-    int pid =
-        clone(spawn_child_main, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, job, &pidfd);
+    const int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
+    int pidfd = -1, pid, group = job->request->group_fd;
+    if (group > 0)
+        pid = clone_into(spawn_child_main, stack, sizeof stack, (uint64_t)flags, job, &pidfd, group);
+    else if ((pid = clone(spawn_child_main, stack + sizeof stack, flags | SIGCHLD, job, &pidfd)) < 0)
+        pid = -errno;
     if (pid < 0)
-        return -errno;
+        return pid;
     child->pid = pid;
     child->pidfd = pidfd;
     return 0;

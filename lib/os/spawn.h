@@ -45,6 +45,7 @@ struct spawn_request {
     const int *fds;
     size_t fd_count; /* at most LIMIT_SPAWN_FDS */
 
+    int group_fd;    /* the folder of the control group to start in, 0: the caller's group */
     int cwd_fd;      /* a directory to start in, 0: none. Entered before `cwd`, so that may be relative to it */
     const char *cwd; /* NULL: where the caller is. Entered with the new user's rights */
     /* Signals that are not at their default in the caller, as spawn_changed_signals() says; NULL: nobody knows, and the
@@ -87,7 +88,8 @@ struct spawn_result {
  *   -EINVAL     no program, or two, or both the session's terminal and no descriptor for it
  *   LL_ELIMIT   more than LIMIT_SPAWN_FDS descriptors
  *   -ENOMEM, -EAGAIN, -EMFILE, -ENFILE   no memory, process or descriptor to be had
- * Needs Linux 5.11 (close_range). */
+ * With a group, step "clone", also what
+ * clone_into() gives: start it without one then. Needs Linux 5.11 (close_range). */
 int spawn_start(const struct spawn_request *request, struct spawn_child *child, struct ll_error_info *info);
 
 /* Collects a program that has ended: 0 and the result, the pidfd closed; -EAGAIN while it runs; -ECHILD when somebody

@@ -1,6 +1,7 @@
 """What the end-to-end tests share: processes that are started, waited for, and proved to be gone."""
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -104,6 +105,35 @@ def exists(pid):
             return f.read().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def own_group():
+    """The folder of this process's control group (version 2), or None where that hierarchy is not mounted."""
+    with open("/proc/self/cgroup") as f:
+        path = next((line[3:].rstrip("\n") for line in f if line.startswith("0::")), None)
+    with open("/proc/self/mountinfo") as f:
+        mounts = [line.split()[4] for line in f if " - cgroup2 " in line]
+    folder = mounts[0] + path.rstrip("/") if path is not None and mounts else None
+    return folder if folder is not None and os.path.isdir(folder) else None
+
+
+def remove_dead_groups():
+    """Removes the groups of keepers that were killed; one that lives has a lock on its folder."""
+    above = own_group()
+    for name in os.listdir(above) if above is not None else ():
+        if not name.startswith("landline-"):
+            continue
+        folder = os.path.join(above, name)
+        with contextlib.suppress(OSError):
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                for path, folders, _ in os.walk(folder, topdown=False):
+                    for below in folders:
+                        os.rmdir(os.path.join(path, below))
+                os.rmdir(folder)
+            finally:
+                os.close(fd)
 
 
 class Output:
