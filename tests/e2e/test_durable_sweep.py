@@ -1,22 +1,22 @@
 """Sessions of run, shell, get and put, cut at a byte in either direction: what they say is true, whatever was cut.
 
-LANDLINE_CUTS=all cuts at every byte in every way (for hours; LANDLINE_CUTS=N at N places of each kind of session). With
-LANDLINE_CUTS_DONE=FILE what is done is noted there, and a later call goes on behind it. LANDLINE_SEED=N chooses the places of
-a sample; the seed is printed."""
+LANDLINE_CUTS=all cuts at every byte in every way, LANDLINE_CUTS=N at N places of each kind of session. With
+LANDLINE_CUTS_DONE=FILE what is done is noted there, and a later call takes what is left. LANDLINE_SEED=N chooses the places
+of a sample; the seed is printed."""
 
-import concurrent.futures
 import os
-import queue
 import random
+import time
 
 import pytest
 
-import relay
-import sweep
+import cuts
+import support
 from pair import pair
 
-AT_ONCE = 8
-SAMPLE = 24
+SAMPLE = 40
+AT_ONCE = 32
+LONG = 500  # from so many cuts on it pays to wait until no session may end in doubt
 
 
 def seed():
@@ -25,12 +25,13 @@ def seed():
     return chosen
 
 
-def places(totals, chosen):
-    """(kind, direction, offset) of each cut to be made."""
+def places(totals, chosen, done):
+    """The first cut of each session."""
     wanted = os.environ.get("LANDLINE_CUTS", str(SAMPLE))
-    every = [(kind, direction, offset) for direction in (relay.UP, relay.DOWN) for kind in sweep.KINDS
-             for offset in range(totals[direction] + 1)]
-    return every if wanted == "all" else chosen.sample(every, min(int(wanted), len(every)))
+    every = (cuts.Cut(how, direction, offset) for direction in (cuts.UP, cuts.DOWN) for how in cuts.KINDS
+             for offset in range(totals[direction] + 1))
+    left = [place for place in every if place not in done]
+    return chosen.sample(left, len(left) if wanted == "all" else min(int(wanted), len(left)))
 
 
 class Done:
@@ -45,7 +46,7 @@ class Done:
                 self.lines = set(f.read().splitlines())
 
     def line(self, place):
-        return "%s %s %d %d" % (self.name, *place)
+        return "%s: %s, %d, %d" % (self.name, *place)
 
     def __contains__(self, place):
         return self.line(place) in self.lines
@@ -56,32 +57,29 @@ class Done:
                 f.write(self.line(place) + "\n")
 
 
-def cut(sessions, place):
-    session = sessions.get()
-    try:
-        session.cut([relay.Cut(*place)])
-    except Exception as problem:
-        raise AssertionError("%s: %s" % (relay.Cut(*place), problem)) from problem
-    finally:
-        sessions.put(session)
-    return place
-
-
-@pytest.mark.parametrize("name", sweep.SESSIONS)
+@pytest.mark.parametrize("name", cuts.SESSIONS)
 @pytest.mark.timeout(8 * 3600)
 def test_a_session_cut_at_a_byte(landline, name):
     chosen = random.Random(seed())
     done = Done(name)
-    with pair(landline, env=sweep.ENVIRONMENT) as both:
-        sessions = queue.Queue()
-        for number in range(AT_ONCE):
-            sessions.put(sweep.SESSIONS[name](both, number))
-        first = sessions.get()
-        todo = [place for place in places(first.record(), chosen) if place not in done]
-        sessions.put(first)
-        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
-            for place in pool.map(lambda place: cut(sessions, place), todo):
-                done.add(place)
-        print("%s: %d cuts, all well" % (name, len(todo)))
-        while not sessions.empty():
-            sessions.get().close()
+    with pair(landline, env=cuts.ENVIRONMENT) as both:
+        began = time.monotonic()
+        sweep = cuts.Sweep(both, name, AT_ONCE)
+        try:
+            totals = sweep.record()
+            todo = places(totals, chosen, done)
+            if len(todo) >= LONG:
+                support.eventually(lambda: time.monotonic() > began + cuts.MEMORY_S, timeout=2 * cuts.MEMORY_S)
+                sweep.remembers = True
+
+            def more(place):
+                """Connections that follow may be cut as well."""
+                return [cuts.Cut(chosen.choice(cuts.KINDS), direction, chosen.randrange(totals[direction] + 1))
+                        for direction in (cuts.UP, cuts.DOWN) if chosen.random() < 0.3]
+
+            sweep.cut(todo, more, done.add)
+            both.server.stop()
+            sweep.check_effects()
+        finally:
+            sweep.close()
+        print("%s: %d bytes up, %d down: %d cuts in %d sessions, all well" % (name, *totals, sweep.made, sweep.sessions))

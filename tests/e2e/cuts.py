@@ -1,0 +1,457 @@
+"""Sessions of the real program, cut at a byte, by the thousand, and what must be true of each whatever was cut.
+
+One thread waits for all of it: relays, clients, terminals. A session is one command of landline through a relay of its own.
+The history that is checked: output is a prefix of what was sent; a clean end is all of it; an id has one effect at most, also
+long after; "done" and "not started" are never false; the exit status is right; a file is the old one or the new one."""
+
+import collections
+import os
+import pty
+import random
+import select
+import shutil
+import signal
+import socket
+import struct
+import tempfile
+import time
+
+import support
+
+RST, FIN, FREEZE, HALF_UP, HALF_DOWN = KINDS = ("rst", "fin", "freeze", "half up", "half down")
+UP, DOWN = 0, 1  # client to server, server to client
+HEARD = {RST: (), FIN: (UP, DOWN), FREEZE: (), HALF_UP: (UP,), HALF_DOWN: (DOWN,)}  # who is told of an end
+
+# A frozen link is noticed by silence alone: sooner than anybody would want it, but not at once.
+ENVIRONMENT = {"LANDLINE_BROKER": "off", "LANDLINE_SILENCE": "700ms"}
+# The server's memory of ids is older than this when it can prove that it never saw one (PROTOCOL 7.3).
+MEMORY_S = 62
+
+Cut = collections.namedtuple("Cut", "how direction offset")
+
+
+def fast_folder():
+    """Where a flush costs nothing, if there is such a place."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def reset(s):
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+
+
+class Link:
+    """One connection through a relay, and what becomes of it."""
+
+    def __init__(self, slot, client, server, cut):
+        self.slot, self.cut = slot, cut
+        self.sockets = (client, server)
+        self.passed, self.held, self.done = [0, 0], [b"", b""], [False, False]
+        self.dead = False
+        for direction, s in enumerate(self.sockets):
+            s.setblocking(False)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            slot.sweep.watch(s.fileno(), lambda events, d=direction: self.step(d, events))
+
+    def step(self, direction, events):
+        """Something is to be read from this side, or there is room for what it is to get."""
+        if self.dead:
+            return
+        try:
+            if events & select.EPOLLOUT:
+                self.write(1 - direction)
+            if not self.dead and events & ~select.EPOLLOUT and not self.held[direction] and not self.done[direction]:
+                self.held[direction] = self.sockets[direction].recv(65536)
+                self.done[direction] = not self.held[direction]
+                self.write(direction)
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.end(RST)
+
+    def write(self, direction):
+        """Hands on what is held, up to the cut, and the end behind it."""
+        data, cut = self.held[direction], self.cut
+        if cut and cut.direction == direction:
+            data = data[:cut.offset - self.passed[direction]]
+        n = self.sockets[1 - direction].send(data) if data else 0
+        self.passed[direction] += n
+        self.held[direction] = self.held[direction][n:]
+        if cut and cut.direction == direction and self.passed[direction] >= cut.offset:
+            self.slot.sweep.made += 1
+            self.end(cut.how)
+        elif self.done[direction] and not self.held[direction]:
+            self.sockets[1 - direction].shutdown(socket.SHUT_WR)
+            if all(self.done) and not any(self.held):
+                self.end(FIN)
+                return
+        if not self.dead:
+            self.interests()
+
+    def interests(self):
+        for side, s in enumerate(self.sockets):
+            events = select.EPOLLIN if not self.held[side] and not self.done[side] else 0
+            self.slot.sweep.change(s.fileno(), events | (select.EPOLLOUT if self.held[1 - side] else 0))
+
+    def end(self, how):
+        """FREEZE and the halves leave the sockets open: who was not told finds out by silence."""
+        self.dead = True
+        for s in self.sockets:
+            self.slot.sweep.forget(s.fileno())
+        if how == RST:
+            self.close()
+        for direction in HEARD[how]:
+            try:
+                self.sockets[1 - direction].shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+        if how == FIN:
+            for s in self.sockets:
+                s.close()
+
+    def close(self):
+        if not self.dead:
+            self.end(RST)
+        for s in self.sockets:
+            if s.fileno() >= 0:
+                reset(s)
+
+
+class Slot:
+    """A place for one session at a time: a relay's port, and a home that knows the server by it."""
+
+    def __init__(self, sweep, number):
+        self.sweep = sweep
+        self.folder = os.path.join(sweep.folder, "slot-%d" % number)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=16)
+        self.listener.setblocking(False)
+        self.home = os.path.join(self.folder, "client")
+        shutil.copytree(sweep.both.client_home, self.home)
+        hosts = os.path.join(self.home, "hosts")
+        with open(hosts) as f:
+            text = f.read()
+        with open(hosts, "w") as f:
+            f.write(text.replace(sweep.both.address, "127.0.0.1:%d" % self.listener.getsockname()[1]))
+        self.environment = sweep.both.landline.environment(self.home, ENVIRONMENT)
+        self.output, self.complaint = (
+            os.open(os.path.join(self.folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600) for name in ("out", "err"))
+        self.links, self.cuts, self.pid, self.cut_at = [], [], 0, None
+        sweep.watch(self.listener.fileno(), self.accept)
+
+    def accept(self, events):
+        try:
+            client, _ = self.listener.accept()
+        except BlockingIOError:
+            return
+        server = socket.create_connection(self.sweep.server, timeout=10)
+        self.links.append(Link(self, client, server, self.cuts.pop(0) if self.cuts else None))
+
+    def begin(self, number, place, cuts):
+        self.number, self.place, self.cuts = number, place, list(cuts)
+        self.shown, self.typed, self.master = b"", False, -1
+        self.deadline = time.monotonic() + support.PATIENCE
+        for fd in (self.output, self.complaint):
+            os.ftruncate(fd, 0)
+            os.lseek(fd, 0, os.SEEK_SET)
+        self.sweep.session.begin(self)
+
+    def spawn(self, words, stdin, stdout=None):
+        actions = [(os.POSIX_SPAWN_DUP2, fd, to)
+                   for to, fd in enumerate((stdin, self.output if stdout is None else stdout, self.complaint))]
+        self.pid = os.posix_spawn(support.LANDLINE, ["landline", *words], self.environment, file_actions=actions,
+                                  setsid=True)
+        self.pidfd = os.pidfd_open(self.pid)
+        self.sweep.watch(self.pidfd, self.ended)
+
+    def passed(self, direction):
+        return sum(link.passed[direction] for link in self.links)
+
+    def ended(self, events):
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        self.sweep.forget(self.pidfd)
+        os.close(self.pidfd)
+        self.pid = 0
+        self.sweep.session.end(self)
+        for link in self.links:
+            link.close()
+        self.sweep.over(self, status)
+        self.links = []
+
+    def text(self, fd):
+        return os.pread(fd, 1 << 20, 0)
+
+    def close(self):
+        if self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        for link in self.links:
+            link.close()
+        self.listener.close()
+
+
+# --- the sessions ---
+
+
+class Run:
+    def __init__(self, sweep):
+        self.sweep = sweep
+
+    def begin(self, slot):
+        feed_r, feed_w = os.pipe()
+        os.write(feed_w, b"some input\nand more\n")
+        os.close(feed_w)
+        script = "echo %d >> %s; while read -r line; do echo \"$line\"; done; echo err >&2; exit 9"
+        slot.spawn(["run", "box", "sh", "-c", script % (slot.number, self.sweep.marks)], feed_r)
+        os.close(feed_r)
+
+    def end(self, slot):
+        pass
+
+    def output(self, slot):
+        return slot.text(slot.output)
+
+    def check(self, slot, status):
+        """Whether the command ran to its end: else the client says truthfully that it did not start or cannot know."""
+        output, complaint = self.output(slot), slot.text(slot.complaint)
+        if status in (122, 125):
+            assert complaint.count(b"\n") == 1 and self.excuse(status, output, complaint), (status, output, complaint)
+            return False
+        self.check_all(status, output, complaint)
+        return True
+
+    def excuse(self, status, output, complaint):
+        if status == 125:
+            return self.nothing(output)
+        return b"was not started again" in complaint and not self.sweep.remembers
+
+    def nothing(self, output):
+        return output == b""
+
+    def check_all(self, status, output, complaint):
+        assert (status, output, complaint) == (9, b"some input\nand more\n", b"err\n"), (status, output, complaint)
+
+
+class Shell(Run):
+    """A terminal, in which a command is typed as soon as there is anything on it. What the user's own files would do to a shell
+    is kept out of it."""
+
+    words = ("shell", "--env", "HOME=FOLDER", "box")
+
+    def begin(self, slot):
+        slot.master, terminal = pty.openpty()
+        own = {"NAME": "n%d" % slot.number, "HOME=FOLDER": "HOME=" + self.sweep.folder}
+        slot.spawn([own.get(word, word) for word in self.words], terminal, terminal)
+        os.close(terminal)
+        self.sweep.watch(slot.master, lambda events: self.show(slot))
+
+    def show(self, slot):
+        try:
+            slot.shown += os.read(slot.master, 65536)
+        except OSError:
+            self.end(slot)
+            return
+        if not slot.typed:
+            line = "echo %d >> %s; printf 'all go''od\\n'; exit 9\r" % (slot.number, self.sweep.marks)
+            os.write(slot.master, line.encode())
+            slot.typed = True
+
+    def end(self, slot):
+        while slot.master >= 0 and select.select([slot.master], [], [], 0)[0]:
+            try:
+                slot.shown += os.read(slot.master, 65536)
+            except OSError:
+                break
+        if slot.master >= 0:
+            self.sweep.forget(slot.master)
+            os.close(slot.master)
+        slot.master = -1
+
+    def output(self, slot):
+        return slot.shown
+
+    def nothing(self, output):
+        return b"all good" not in output
+
+    def check_all(self, status, output, complaint):
+        assert (status, output.count(b"all good\r\n"), complaint) == (9, 1, b""), (status, output, complaint)
+
+
+class NamedShell(Shell):
+    words = ("shell", "--env", "HOME=FOLDER", "--name", "NAME", "box")
+
+
+class Files:
+    """A tree of small files, fresh or over an older one in which some of it is there, other."""
+
+    put = over = False
+    contents = {"empty": b"", "small": b"0123456789", "below/other": random.Random(7).randbytes(300)}
+    old = {"small": b"older", "below/other": b"older too"}
+
+    def __init__(self, sweep):
+        self.sweep = sweep
+        self.source = os.path.join(sweep.folder, "tree")
+        self.write(self.source, self.contents)
+        self.null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+
+    def write(self, top, contents):
+        for name, data in contents.items():
+            path = os.path.join(top, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb") as f:
+                f.write(data)
+
+    def begin(self, slot):
+        slot.there = os.path.join(slot.folder, "there-%d" % slot.number)
+        os.mkdir(slot.there)
+        if self.over:
+            self.write(os.path.join(slot.there, "tree"), self.old)
+        words = ["put", "-q", self.source, "box:" + slot.there] if self.put else ["get", "-q", "box:" + self.source, slot.there]
+        slot.spawn(words, self.null)
+
+    def end(self, slot):
+        pass
+
+    def check(self, slot, status):
+        complaint = slot.text(slot.complaint)
+        assert status == 0 or complaint.strip(), status
+        for name, data in self.contents.items():
+            allowed = [data] if status == 0 else [data, self.old.get(name) if self.over else None]
+            try:
+                with open(os.path.join(slot.there, "tree", name), "rb") as f:
+                    found = f.read()
+            except FileNotFoundError:
+                found = None
+            assert found in allowed, (name, found, status, complaint)
+        shutil.rmtree(slot.there, ignore_errors=True)
+        return False
+
+
+class FilesOver(Files):
+    over = True
+
+
+class Put(Files):
+    put = True
+
+
+class PutOver(Files):
+    put = over = True
+
+
+SESSIONS = {"run": Run, "shell": Shell, "named-shell": NamedShell, "get": Files, "get-over": FilesOver, "put": Put,
+            "put-over": PutOver}
+
+
+# --- all of it ---
+
+
+class Sweep:
+    """Sessions of one kind against the server of `both`, `at_once` of them at a time."""
+
+    def __init__(self, both, kind, at_once):
+        self.both, self.server = both, both.server.listening()
+        self.folder = tempfile.mkdtemp(prefix="ll-cuts-", dir=fast_folder())
+        self.marks = os.path.join(self.folder, "marks")
+        open(self.marks, "w").close()
+        self.epoll, self.waits = select.epoll(), {}
+        self.made = self.number = self.sessions = 0
+        self.remembers = False
+        self.claims = {}  # number: how many effects it has for certain
+        self.problems = []
+        self.session = SESSIONS[kind](self)
+        self.slots = [Slot(self, number) for number in range(at_once)]
+
+    # What is waited for.
+
+    def watch(self, fd, call):
+        self.waits[fd] = call
+        self.epoll.register(fd, select.EPOLLIN)
+
+    def change(self, fd, events):
+        self.epoll.modify(fd, events)
+
+    def forget(self, fd):
+        if self.waits.pop(fd, None):
+            self.epoll.unregister(fd)
+
+    def wait(self, seconds):
+        for fd, events in self.epoll.poll(seconds):
+            call = self.waits.get(fd)
+            if call:
+                call(events)
+
+    # Sessions.
+
+    def begin(self, slot, place, cuts):
+        self.number += 1
+        slot.begin(self.number, place, cuts)
+
+    def over(self, slot, status):
+        """The session in this slot has ended: the verdict."""
+        self.sessions += 1
+        try:
+            ran = self.session.check(slot, status)
+        except AssertionError as problem:
+            self.problems.append("%s: %s" % (slot.place, problem))
+            return
+        if ran or status == 125:
+            self.claims[slot.number] = int(ran)
+        self.finished.append(slot)
+
+    def record(self):
+        """The bytes of an uncut session in each direction, at most."""
+        totals = [0, 0]
+        slot = self.slots[0]
+        for _ in range(3):
+            self.finished = []
+            self.begin(slot, "no cut", [])
+            while not self.finished and not self.problems:
+                self.wait(1)
+                self.look_at_the_clock()
+                totals = [max(totals[d], slot.passed(d)) for d in (UP, DOWN)]
+            assert not self.problems, self.problems
+        return totals
+
+    def cut(self, places, more, done):
+        """A session for each place, with `more(place)` for the connections that follow; done(place) after each. Stops at the
+        first that goes wrong."""
+        places = iter(places)
+        self.finished = list(self.slots)
+        busy = 0
+        while not self.problems:
+            for slot in self.finished:
+                if slot.cut_at:
+                    busy -= 1
+                    done(slot.cut_at)
+            ready, self.finished = self.finished, []
+            for slot in ready:
+                slot.cut_at = next(places, None)
+                if slot.cut_at:
+                    busy += 1
+                    cuts = [slot.cut_at, *more(slot.cut_at)]
+                    self.begin(slot, ", then ".join(map(str, cuts)), cuts)
+            if not busy:
+                break
+            self.wait(1)
+            self.look_at_the_clock()
+        assert not self.problems, "\n".join(self.problems)
+
+    def look_at_the_clock(self):
+        now = time.monotonic()
+        for slot in self.slots:
+            if slot.pid and now > slot.deadline:
+                self.problems.append("%s: no end; it said %r, %r" % (slot.place, self.session.output(slot),
+                                                                    slot.text(slot.complaint)))
+
+    def check_effects(self):
+        """After the server's end, when nothing can start any more."""
+        with open(self.marks) as f:
+            effects = collections.Counter(map(int, f))
+        assert all(n == 1 for n in effects.values()), "started twice: %s" % effects.most_common(3)
+        wrong = [number for number, claimed in self.claims.items() if effects[number] != claimed]
+        assert not wrong, "said to be %d times: %d" % (self.claims[wrong[0]], effects[wrong[0]])
+
+    def close(self):
+        for slot in self.slots:
+            slot.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
