@@ -147,7 +147,7 @@ int resolve_one(const struct resolve_request *request, struct ll_address *addres
         return -EAGAIN;
     struct ll_addrinfo_hints hints = {.flags = request->flags, .family = request->family, .type = request->type};
     struct ll_addrinfo *answers = NULL;
-    /* The port is filled in here: raw sockets have no services to look up. */
+    /* The port is filled in here, so the type does not matter, and not every one is known there (SOCK_RDM). */
     if (hints.type != SOCK_STREAM && hints.type != SOCK_DGRAM)
         hints.type = SOCK_DGRAM;
     r = resolve_all(request->host, NULL, &hints, request->deadline, request->socket, &answers);
