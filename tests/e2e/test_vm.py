@@ -71,7 +71,6 @@ def test_a_failure_in_the_machine_is_one(build, tmp_path):
     assert "LL_ENOTSUP" in output
 
 
-@pytest.mark.skipif(not os.environ.get("LANDLINE_LOSSY"), reason="on request (LANDLINE_LOSSY=1): some of its machines stand still")
 @pytest.mark.timeout(700)
 def test_classic_protocols_over_a_lossy_link(build):
     tc = shutil.which("tc", path="/usr/sbin:/sbin:/usr/bin:/bin")
