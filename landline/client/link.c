@@ -12,6 +12,7 @@ enum {
     LINK_AHEAD = 128 << 10, /* ciphertext ahead of the transport */
     READS = 8,              /* receives in a row before others have their turn */
     FULL_READ = 64 << 10,   /* a receive of so much asks for more room the next time */
+    HOLD_MS = 50,
 };
 
 static const char AGENT[] = "landline";
@@ -26,7 +27,8 @@ struct link {
     const struct link_owner *owner;
     void *arg;
     struct link_user *first_ready, **end_ready;
-    size_t want; /* how much to receive at once */
+    size_t want;        /* how much to receive at once */
+    int64_t held_until; /* nothing is received before; 0: not held */
     bool is_local, was_answered, was_open, was_in, busy, over;
     struct link_end end;
 };
@@ -136,8 +138,10 @@ static void flush(struct link *link) {
             break;
     }
     ll_watch_touch(link->watch);
-    if (!link->over)
-        ll_timer_set(link->timer, session_deadline(link->session));
+    if (link->over)
+        return;
+    int64_t deadline = session_deadline(link->session);
+    ll_timer_set(link->timer, link->held_until != 0 && link->held_until < deadline ? link->held_until : deadline);
 }
 
 static void dispatch(struct link *link, const struct session_event *event) {
@@ -168,13 +172,18 @@ static void dispatch(struct link *link, const struct session_event *event) {
 /* Hands plaintext to the session, and its events to their users. */
 static void take_plain(struct link *link) {
     const uint8_t *bytes;
-    size_t n, used;
+    size_t n, used, rest;
     while (!link->over) {
         wire_plain(link->wire, &bytes, &n);
         if (n == 0)
             return;
         struct session_event event;
-        int more = session_next(link->session, bytes, n, ll_loop_now(link->loop), &used, &event);
+        int64_t now = ll_loop_now(link->loop);
+        const uint8_t *apart = wire_apart(link->wire, &rest);
+        int more = apart != NULL ? session_next_apart(link->session, bytes, apart, rest, now, &event)
+                                 : session_next(link->session, bytes, n, now, &used, &event);
+        if (apart != NULL)
+            used = n;
         if (more < 0)
             fail(link, more);
         else if (more > 0)
@@ -237,7 +246,7 @@ static void ready(void *arg, unsigned events) {
     struct link *link = arg;
     link->busy = true;
     if ((events & LL_READ) != 0)
-        for (int i = 0; i < READS && receive(link); i++)
+        for (int i = 0; i < READS && link->held_until == 0 && receive(link); i++)
             continue;
     link->busy = false;
     /* The last word to a broker waits a pass: mostly it is DONE, and closing the socket, which is what follows, says the
@@ -252,13 +261,15 @@ static unsigned wants(void *arg) {
     const struct link *link = arg;
     if (link->over)
         return 0;
-    return LL_READ | (pending(link) > 0 ? LL_WRITE : 0);
+    return (link->held_until == 0 ? LL_READ : 0) | (pending(link) > 0 ? LL_WRITE : 0);
 }
 
 static void timer(void *arg) {
     struct link *link = arg;
     if (!link->over) {
         int error = session_tick(link->session, ll_loop_now(link->loop));
+        if (link->held_until <= ll_loop_now(link->loop))
+            link->held_until = 0;
         if (error != 0)
             fail(link, error);
         flush(link);
@@ -353,6 +364,30 @@ void link_ready(struct link *link, struct link_user *user) {
     }
     if (!link->busy && !link->over)
         flush(link);
+}
+
+static uint8_t *choose(void *arg, const uint8_t *head, size_t n) {
+    const struct link *link = arg;
+    uint8_t channel;
+    struct link_user *user = session_expects(link->session, head, n, &channel);
+    return user != NULL && user->place != NULL ? user->place(user, channel, n) : NULL;
+}
+
+void link_hold(struct link *link) {
+    if (link->held_until != 0)
+        return;
+    link->held_until = ll_loop_now(link->loop) + HOLD_MS * INT64_C(1000000);
+    link_ready(link, NULL);
+}
+
+void link_go_on(struct link *link) {
+    link->held_until = 0;
+    if (!link->over)
+        ll_watch_touch(link->watch);
+}
+
+void link_place(struct link *link) {
+    wire_place(link->wire, MESSAGE_DATA_HEAD, choose, link);
 }
 
 void link_forget(struct link *link, struct link_user *user) {

@@ -21,6 +21,9 @@ struct link_user {
     void (*event)(struct link_user *user, const struct session_event *event);
     /* The next DATA frame: 1, or 0 when there is none now. */
     int (*data)(struct link_user *user, uint8_t head[MESSAGE_DATA_HEAD], struct slice *payload);
+    /* After link_place(): where n bytes that come for a channel shall lie, NULL for anywhere. Their event, should it come, is the next one
+     * that the user gets. May be NULL. */
+    uint8_t *(*place)(struct link_user *user, uint8_t channel, size_t n);
     struct link_user *next_ready; /* the link's */
     bool is_ready;
 };
@@ -70,6 +73,12 @@ bool link_is_over(const struct link *link);
 
 /* After session calls from outside the link's own callbacks, or when a user got bytes to send: sends what can be sent. */
 void link_ready(struct link *link, struct link_user *user); /* `user` NULL: only the session's output */
+/* From now on users are asked where contents shall lie. */
+void link_place(struct link *link);
+/* A user has no room for more: nothing is received until link_go_on(), or for HOLD_MS at the most, for a link must not seem dead
+ * because a disk is slow. What was received already still comes. */
+void link_hold(struct link *link);
+void link_go_on(struct link *link);
 /* The user will not be asked any more; before it is freed. */
 void link_forget(struct link *link, struct link_user *user);
 

@@ -16,7 +16,8 @@
 #include "lib/os/ring.h"
 
 enum {
-    SAID = 400, /* bytes kept of what the server's worker said about its failure */
+    SAID = 400,                        /* bytes kept of what the server's worker said about its failure */
+    AHEAD = TLS_READ_BULK + 64 * 1024, /* room in the ring for what one receive may bring */
 };
 
 struct client_transfer {
@@ -169,13 +170,21 @@ static void tell_engine(void *arg) {
     t->told = t->ring.put;
 }
 
-/* Copies what the engine has room for; how much. */
+/* Where it has room for n bytes: there they may be decrypted to. */
+static uint8_t *place_down(struct link_user *user, uint8_t channel, size_t n) {
+    const struct client_transfer *t = transfer_of(user);
+    bool direct = channel == 1 && t->stream != 0 && !t->engine_over && buf_size(&t->down) == 0;
+    return direct && ring_room(&t->ring) >= (int64_t)n ? ring_back(&t->ring) : NULL;
+}
+
+/* Copies what the engine has room for, if it does not lie there already; how much. */
 static size_t put_down(struct client_transfer *t, const uint8_t *bytes, size_t n) {
     int64_t room = t->engine_over ? (int64_t)n : ring_room(&t->ring);
     n = room < (int64_t)n ? (size_t)(room > 0 ? room : 0) : n;
     if (t->engine_over || n == 0)
         return n;
-    memcpy(ring_back(&t->ring), bytes, n);
+    if (bytes != ring_back(&t->ring))
+        memcpy(ring_back(&t->ring), bytes, n);
     ring_put(&t->ring, n);
     ring_tell_of_much(&t->ring);
     ll_timer_set(t->tell, 0);
@@ -214,6 +223,8 @@ static void take_data(struct client_transfer *t, const struct session_event *eve
         done = put_down(t, bytes, n);
     t->down_offset = event->u.data.offset + done - buf_size(&t->down);
     session_consumed(session_of(t), t->stream, 1, t->down_offset);
+    if (!t->engine_over && ring_room(&t->ring) < AHEAD && ring_want_room(&t->ring, RING_SIZE / 2))
+        link_hold(t->client->link);
     if (done == n)
         return;
     bool waits = buf_size(&t->down) > 0;
@@ -267,6 +278,8 @@ static void on_bell(void *arg, unsigned events) {
     struct link *link = client_link(t->client);
     bool alive = ring_hear(&t->ring);
     (void)events;
+    if (link != NULL)
+        link_go_on(link);
     if (buf_size(&t->down) > 0)
         flush_down(t);
     if (!alive) {
@@ -324,6 +337,7 @@ static int open_stream(struct client_job *job, struct session *session) {
         return (int)stream;
     t->stream = (uint32_t)stream;
     session_set_tag(session, t->stream, &job->user);
+    link_place(t->client->link);
     return start_engine(t);
 }
 
@@ -393,7 +407,7 @@ int client_transfer_start(ll_client *client, const struct client_transfer_option
     if (t == NULL)
         return -ENOMEM;
     *t = (struct client_transfer){
-        .job = {.user = {.event = event, .data = next_data},
+        .job = {.user = {.event = event, .data = next_data, .place = place_down},
                 .open = open_stream,
                 .cut = cut,
                 .survives = survives,

@@ -127,6 +127,16 @@ void wire_consume(struct wire *wire, size_t n) {
         buf_consume(&wire->in, n);
 }
 
+void wire_place(struct wire *wire, size_t head, uint8_t *(*choose)(void *, const uint8_t *, size_t), void *arg) {
+    if (wire->tls != NULL)
+        tls_engine_place(wire->tls, head, choose, arg);
+}
+
+const uint8_t *wire_apart(const struct wire *wire, size_t *n) {
+    *n = 0;
+    return wire->tls != NULL ? tls_engine_apart(wire->tls, n) : NULL;
+}
+
 int wire_write(struct wire *wire, const struct iovec *parts, int count) {
     if (wire->tls != NULL)
         return tls_engine_write(wire->tls, parts, count);

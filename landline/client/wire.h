@@ -35,6 +35,11 @@ void wire_eof(struct wire *wire);
 void wire_plain(struct wire *wire, const uint8_t **bytes, size_t *n);
 void wire_consume(struct wire *wire, size_t n);
 
+/* tls_engine_place() and tls_engine_apart(); a plain wire has one place. */
+void wire_place(struct wire *wire, size_t head, uint8_t *(*choose)(void *arg, const uint8_t *head, size_t n),
+                void *arg);
+const uint8_t *wire_apart(const struct wire *wire, size_t *n);
+
 int wire_write(struct wire *wire, const struct iovec *parts, int count);
 void wire_close(struct wire *wire);
 /* How much waits to be sent; and one send of it: how much went, 0 if nothing waited, -EAGAIN, or another -errno. */

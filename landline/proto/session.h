@@ -99,6 +99,13 @@ struct session_event {
 int session_next(struct session *s, const void *bytes, size_t n, int64_t now, size_t *used,
                  struct session_event *event);
 
+/* Contents of a DATA frame that lie apart from its head, so that who knows where they go can have them put there at once.
+ * session_expects(): the tag of the stream, if `head` begins a frame on `channel` with n bytes of contents, and the session is not in the
+ * midst of one; else NULL. Changes nothing. session_next_apart() is then session_next() for all of that frame. */
+void *session_expects(const struct session *s, const uint8_t head[MESSAGE_DATA_HEAD], size_t n, uint8_t *channel);
+int session_next_apart(struct session *s, const uint8_t head[MESSAGE_DATA_HEAD], const void *bytes, size_t n,
+                       int64_t now, struct session_event *event);
+
 /* The bytes up to `offset` of a receiving channel have reached where they were going, or are not wanted: the memory is free
  * again. Raises only; CREDIT goes out when due. Must not go beyond what was received. No effect on a stream that is gone. */
 void session_consumed(struct session *s, uint32_t stream, uint8_t channel, uint64_t offset);

@@ -55,6 +55,7 @@ int session_input_measure(void *arg, const uint8_t *header, size_t *payload_size
 struct incoming {
     struct message_head head;
     struct slice payload;
+    const uint8_t *apart; /* what DATA has behind its offset, where that does not follow it */
     struct session_stream *stream;
     struct session_event *event;
 };
@@ -242,7 +243,7 @@ static int on_data(struct session *s, struct incoming *in) {
         return broken(s, in, "more than the credit allows");
     session_flow_received(s, c, n);
     in->event->u.data.offset = offset;
-    in->event->u.data.bytes = (struct slice){in->payload.data + 8, n};
+    in->event->u.data.bytes = (struct slice){in->apart != NULL ? in->apart : in->payload.data + 8, n};
     return c->stopped ? 0 : 1;
 }
 
@@ -337,9 +338,11 @@ static int find_stream(struct session *s, struct incoming *in) {
     return 1;
 }
 
-static int handle(struct session *s, const struct ll_frame *frame, struct session_event *event) {
-    struct incoming in = {.head = message_head_read(frame->header), .payload = {frame->payload, frame->size}};
-    in.event = event;
+static int handle(struct session *s, const struct ll_frame *frame, const uint8_t *apart, struct session_event *event) {
+    struct incoming in = {.head = message_head_read(frame->header),
+                          .payload = {frame->payload, frame->size},
+                          .apart = apart,
+                          .event = event};
     if (handlers[in.head.type] == NULL)
         return 0; /* optional and not known */
     memset(event, 0, sizeof *event);
@@ -370,7 +373,7 @@ int session_next(struct session *s, const void *bytes, size_t n, int64_t now, si
         if (e == 0)
             return 0;
         if (e > 0)
-            e = handle(s, &frame, event);
+            e = handle(s, &frame, NULL, event);
         if (e == 1)
             return 1;
         if (e < 0 && s->error == 0)
@@ -378,4 +381,25 @@ int session_next(struct session *s, const void *bytes, size_t n, int64_t now, si
     }
     *used = n;
     return s->error;
+}
+
+void *session_expects(const struct session *s, const uint8_t head[MESSAGE_DATA_HEAD], size_t n, uint8_t *channel) {
+    const struct message_head h = message_head_read(head);
+    *channel = h.channel;
+    if (s->error != 0 || h.type != MESSAGE_DATA || h.length != n + 8 || !session_is_between_frames(s))
+        return NULL;
+    const struct session_stream *stream = session_streams_find(s, h.stream);
+    return stream != NULL ? stream->tag : NULL;
+}
+
+int session_next_apart(struct session *s, const uint8_t head[MESSAGE_DATA_HEAD], const void *bytes, size_t n,
+                       int64_t now, struct session_event *event) {
+    size_t size;
+    s->now = s->last_received = now;
+    int e = s->error != 0 ? s->error : session_input_measure(s, head, &size);
+    if (e == 0 && (size != n + 8 || head[4] != MESSAGE_DATA))
+        e = session_fail(s, LL_EPROTOCOL, CODE_PROTOCOL, "contents without a head of DATA");
+    if (e == 0)
+        e = handle(s, &(struct ll_frame){.header = head, .payload = head + MESSAGE_HEAD, .size = size}, bytes, event);
+    return e;
 }

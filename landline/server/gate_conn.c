@@ -221,31 +221,39 @@ static void handle(struct conn *conn, const struct session_event *event) {
     }
 }
 
-/* Feeds the session with what has been decrypted. */
+/* Feeds the session with one piece of plaintext. */
+static int take_piece(struct conn *conn, const uint8_t *bytes, size_t n) {
+    struct session_event event;
+    size_t rest, used = 0;
+    int64_t now = ll_loop_now(conn->gate->loop);
+    const uint8_t *apart = tls_engine_apart(conn->engine, &rest);
+    if (apart != NULL) {
+        int e = session_next_apart(conn->session, bytes, apart, rest, now, &event);
+        if (e == 1)
+            handle(conn, &event);
+        return e;
+    }
+    for (size_t at = 0; at <= n; at += used) {
+        int e = session_next(conn->session, bytes + at, n - at, now, &used, &event);
+        if (e != 1)
+            return e;
+        handle(conn, &event);
+    }
+    return 0;
+}
+
+/* And with all that has been decrypted. */
 static void take_plain(struct conn *conn) {
     const uint8_t *bytes;
     size_t n;
-    int64_t now = ll_loop_now(conn->gate->loop);
-    while (tls_engine_plain(conn->engine, &bytes, &n), n > 0) {
+    while (!conn->over && (tls_engine_plain(conn->engine, &bytes, &n), n > 0)) {
         if (conn->session == NULL)
             begin_session(conn);
         if (conn->over)
             return;
-        size_t at = 0;
-        int e = 1;
-        while (e == 1 && at <= n) {
-            struct session_event event;
-            size_t used = 0;
-            e = session_next(conn->session, bytes + at, n - at, now, &used, &event);
-            at += used;
-            if (e == 1)
-                handle(conn, &event);
-        }
-        tls_engine_consume(conn->engine, n);
-        if (e < 0) {
+        if (take_piece(conn, bytes, n) < 0)
             conn->over = true;
-            return;
-        }
+        tls_engine_consume(conn->engine, n);
     }
 }
 

@@ -21,13 +21,23 @@ static bool direct_open(const struct direct *d) {
     return d->ring.map != NULL && !d->gone;
 }
 
-/* Copies into the ring what it has room for. */
+/* Where contents of a frame may be decrypted to: straight into the ring that they are for, while it has room. */
+static uint8_t *choose(void *arg, const uint8_t *head, size_t n) {
+    const struct conn *conn = arg;
+    uint8_t channel;
+    const struct lane *lane = session_expects(conn->session, head, n, &channel);
+    bool direct = lane != NULL && direct_open(&lane->direct) && buf_size(&lane->direct.input) == 0;
+    return direct && ring_room(&lane->direct.ring) >= (int64_t)n ? ring_back(&lane->direct.ring) : NULL;
+}
+
+/* Copies into the ring what it has room for, if it does not lie there already. */
 static size_t put_input(struct direct *d, const uint8_t *bytes, size_t n) {
     int64_t room = ring_room(&d->ring);
     n = room < (int64_t)n ? (size_t)(room > 0 ? room : 0) : n;
     if (n == 0)
         return 0;
-    memcpy(ring_back(&d->ring), bytes, n);
+    if (bytes != ring_back(&d->ring))
+        memcpy(ring_back(&d->ring), bytes, n);
     ring_put(&d->ring, n);
     return n;
 }
@@ -96,6 +106,7 @@ void direct_attach(struct lane *lane, int fd) {
         session_refuse(lane->conn->session, lane->number, CODE_INTERNAL, 0, "the server is out of memory");
         return;
     }
+    tls_engine_place(lane->conn->engine, MESSAGE_DATA_HEAD, choose, lane->conn);
     on_bell(lane, LL_READ);
 }
 

@@ -71,11 +71,13 @@ static void take_message(struct tls_engine *e, const uint8_t *message, size_t n)
     e->update_owed |= request;
 }
 
-static void take_data(struct tls_engine *e, size_t n) {
+static void take_data(struct tls_engine *e, size_t n, const uint8_t *apart) {
     if (n == 0 && too_idle(e))
         return;
+    e->apart = apart;
+    e->apart_size = apart != NULL ? n - e->place.head : 0;
     e->plain_at = RECORD_HEADER;
-    e->plain_end = RECORD_HEADER + n;
+    e->plain_end = RECORD_HEADER + n - e->apart_size;
     e->data_bytes += n;
     if (e->data_bytes >= LIMIT_TLS_UPDATE_EVERY) {
         e->data_bytes -= LIMIT_TLS_UPDATE_EVERY;
@@ -83,10 +85,10 @@ static void take_data(struct tls_engine *e, size_t n) {
     }
 }
 
-static void take_record(struct tls_engine *e, int type, size_t n) {
+static void take_record(struct tls_engine *e, int type, size_t n, const uint8_t *apart) {
     const uint8_t *content = buf_front(&e->in) + RECORD_HEADER;
     if (type == RECORD_DATA)
-        take_data(e, n);
+        take_data(e, n, apart);
     else if (type == RECORD_ALERT)
         take_alert(e, content, n);
     else if (type == RECORD_HANDSHAKE)
@@ -104,13 +106,14 @@ bool duplex_advance(struct tls_engine *e) {
     }
     if (size == 0 || held < (size_t)size)
         return false;
-    int type = record_open(&e->receive, buf_front(&e->in), (size_t)size, &n);
+    const uint8_t *apart = NULL;
+    int type = record_open(&e->receive, buf_front(&e->in), (size_t)size, &e->place, &n, &apart);
     if (type < 0) {
         duplex_fail(e, ALERT_BAD_RECORD_MAC, LL_EPROTOCOL, "a record was changed on its way");
         return false;
     }
     e->opened = (size_t)size;
-    take_record(e, type, n);
+    take_record(e, type, n, apart);
     if (e->plain_at == e->plain_end) {
         buf_consume(&e->in, e->opened);
         e->opened = 0;

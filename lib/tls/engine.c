@@ -235,7 +235,18 @@ void tls_engine_consume(struct tls_engine *e, size_t n) {
         return;
     buf_consume(&e->in, e->opened);
     rest(e, &e->in);
-    e->opened = e->plain_at = e->plain_end = 0;
+    e->opened = e->plain_at = e->plain_end = e->apart_size = 0;
+    e->apart = NULL;
+}
+
+void tls_engine_place(struct tls_engine *e, size_t head, uint8_t *(*choose)(void *, const uint8_t *, size_t),
+                      void *arg) {
+    e->place = (struct record_place){head, choose, arg};
+}
+
+const uint8_t *tls_engine_apart(const struct tls_engine *e, size_t *n) {
+    *n = e->apart_size;
+    return e->apart;
 }
 
 /* --- plaintext in --- */

@@ -134,6 +134,16 @@ bool tls_engine_readable(const struct tls_engine *engine);
 /* Takes n bytes (at most what plain gave) from the front. */
 void tls_engine_consume(struct tls_engine *engine, size_t n);
 
+/* Spares the copy of contents that go elsewhere. From now on the engine opens a record whose content is well longer than `head`
+ * bytes in two parts: it shows the first `head` of them, which only for this may be looked at, for they are not authenticated yet,
+ * and asks where the n bytes that follow shall lie. NULL: where they are. Otherwise they are written there; and when the record was
+ * genuine, tls_engine_plain() gives the head, all of it, and tls_engine_apart() the rest of the content, until the head is
+ * consumed. `choose` must not call the engine. Between its answer and the end of tls_engine_plain() the place is the engine's. */
+void tls_engine_place(struct tls_engine *engine, size_t head,
+                      uint8_t *(*choose)(void *arg, const uint8_t *head, size_t n), void *arg);
+/* What belongs behind the plaintext at hand, and lies apart: NULL, and *n 0, for nothing. */
+const uint8_t *tls_engine_apart(const struct tls_engine *engine, size_t *n);
+
 /* --- plaintext in --- */
 
 /* Encrypts the parts, one after another, as if they were one piece: into full records and one shorter one at the end, all

@@ -43,6 +43,9 @@ struct tls_engine {
         out;       /* ciphertext (`out` not when offloaded); the record at the front of `in` may have been opened */
     size_t opened; /* size of that record, 0 if it is still sealed */
     size_t plain_at, plain_end; /* where in it unread plaintext lies */
+    struct record_place place;
+    const uint8_t *apart; /* and the rest of it, NULL for none */
+    size_t apart_size;
     struct record_key receive, send;
     unsigned updates_asked; /* KeyUpdates that we asked the peer for and did not get yet */
     unsigned idle_records;  /* records without data, less those forgiven */

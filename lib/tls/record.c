@@ -11,6 +11,7 @@ enum {
     AES_KEY_SIZE = 16,
     KEY_SIZE = 32,      /* the longest: ChaCha20's */
     GATHER_BELOW = 512, /* smaller records are copied together first: one cipher call then does all */
+    PLACE_ABOVE = 4096, /* what follows a head is worth a place of its own */
     VERSION = 0x0303,
 };
 
@@ -150,19 +151,44 @@ int record_size(const uint8_t *bytes, size_t n) {
     return right ? RECORD_HEADER + body : LL_EPROTOCOL;
 }
 
-int record_open(struct record_key *key, uint8_t *record, size_t size, size_t *n) {
-    uint8_t *body = record + RECORD_HEADER;
+/* Decrypts the body's first n bytes, and gives back where those behind the head went: NULL, behind it. */
+static uint8_t *open_body(struct record_key *key, uint8_t *body, size_t n, const struct record_place *place, bool *ok) {
+    size_t head = place->head > 0 && n > place->head + PLACE_ABOVE ? place->head : 0;
+    uint8_t *apart = NULL;
+    *ok = crypt(key, body, body, head);
+    if (*ok && head > 0)
+        apart = place->choose(place->arg, body, n - head - 1);
+    if (apart == NULL) {
+        *ok = *ok && crypt(key, body + head, body + head, n - head);
+        return NULL;
+    }
+    /* The type stays here: who shares the other place must not have a say in it. */
+    *ok = crypt(key, apart, body + head, n - head - 1) && crypt(key, body + n - 1, body + n - 1, 1);
+    return apart;
+}
+
+int record_open(struct record_key *key, uint8_t *record, size_t size, const struct record_place *place, size_t *n,
+                const uint8_t **apart) {
+    uint8_t *body = record + RECORD_HEADER, *other = NULL;
     size_t left = size - RECORD_HEADER - RECORD_TAG;
     int last;
-    bool ok = begin(key, record) && crypt(key, body, body, left) &&
-              EVP_CIPHER_CTX_ctrl(key->cipher, EVP_CTRL_AEAD_SET_TAG, RECORD_TAG, body + left) == 1 &&
-              EVP_CipherFinal_ex(key->cipher, body + left, &last) == 1;
+    bool ok = begin(key, record);
+    if (ok)
+        other = open_body(key, body, left, place, &ok);
+    ok = ok && EVP_CIPHER_CTX_ctrl(key->cipher, EVP_CTRL_AEAD_SET_TAG, RECORD_TAG, body + left) == 1 &&
+         EVP_CipherFinal_ex(key->cipher, body + left, &last) == 1;
     if (!ok)
         return LL_EPROTOCOL;
+    /* Padded, or no data: so it is none of those that were expected there. */
+    if (other != NULL && body[left - 1] != RECORD_DATA) {
+        memcpy(body + place->head, other, left - place->head - 1);
+        other = NULL;
+    }
     while (left > 0 && body[left - 1] == 0) /* padding (5.4) */
         left--;
     if (left == 0 || left - 1 > RECORD_PLAIN)
         return LL_EPROTOCOL;
     *n = left - 1;
+    *apart = other;
     return body[left - 1];
 }

@@ -66,8 +66,18 @@ int record_seal(struct record_key *key, enum record_type type, struct record_par
  * if it is none that may come after a handshake. */
 int record_size(const uint8_t *bytes, size_t n);
 
+/* Another place for the contents of records, behind the first `head` bytes. `choose` sees those before anything of the record is
+ * authenticated, and gives room for n bytes, or NULL. What stands there counts once the record was opened. */
+struct record_place {
+    size_t head; /* 0: none */
+    uint8_t *(*choose)(void *arg, const uint8_t *head, size_t n);
+    void *arg;
+};
+
 /* Opens the record of `size` bytes in place: the content is then record[RECORD_HEADER] … and *n bytes long, and its type
- * is returned; LL_EPROTOCOL if it was tampered with or has no content type. */
-int record_open(struct record_key *key, uint8_t *record, size_t size, size_t *n);
+ * is returned; LL_EPROTOCOL if it was tampered with or has no content type. Where *apart is not NULL, the content behind its first
+ * place->head bytes lies there instead: only ever data. */
+int record_open(struct record_key *key, uint8_t *record, size_t size, const struct record_place *place, size_t *n,
+                const uint8_t **apart);
 
 #endif

@@ -337,6 +337,63 @@ static void many_streams(void **state) {
     session_free(server);
 }
 
+/* A frame in two pieces, of which the second lies where it belongs. */
+static void contents_apart(void **unused) {
+    (void)unused;
+    struct session *client = make_client(false), *server = make_server(SESSION_ENROLLED, 0);
+    struct session_event event;
+    uint8_t head[MESSAGE_DATA_HEAD], bytes[100] = "contents", channel;
+    greet(client, server);
+    uint32_t stream = open_stream(client, server, 0);
+    answer_stream(client, server, stream);
+    session_set_tag(server, stream, &event);
+    assert_int_equal(session_data_head(client, stream, 0, sizeof bytes, head), 0);
+    assert_ptr_equal(session_expects(server, head, sizeof bytes, &channel), &event);
+    assert_int_equal(channel, 0);
+    assert_null(session_expects(server, head, sizeof bytes - 1, &channel)); /* not the whole frame */
+    assert_null(session_expects(server, head, sizeof bytes + 1, &channel));
+    assert_int_equal(session_next_apart(server, head, bytes, sizeof bytes, 0, &event), 1);
+    assert_int_equal(event.type, MESSAGE_DATA);
+    assert_int_equal(event.stream, stream);
+    assert_int_equal(event.u.data.offset, 0);
+    assert_ptr_equal(event.u.data.bytes.data, bytes);
+    assert_int_equal(event.u.data.bytes.size, sizeof bytes);
+
+    /* The next in the usual way; in the midst of it nothing is expected. */
+    size_t used;
+    assert_int_equal(session_data_head(client, stream, 0, sizeof bytes, head), 0);
+    assert_int_equal(session_next(server, head, sizeof head, 0, &used, &event), 0);
+    assert_null(session_expects(server, head, sizeof bytes, &channel));
+    assert_int_equal(session_next(server, bytes, sizeof bytes, 0, &used, &event), 1);
+    assert_int_equal(event.u.data.offset, sizeof bytes);
+
+    /* Other messages, and streams that are not there. */
+    message_data_head(head, 0, stream + 1, 0, sizeof bytes);
+    assert_null(session_expects(server, head, sizeof bytes, &channel));
+    message_data_head(head, 0, stream, 2 * sizeof bytes, sizeof bytes);
+    head[4] = MESSAGE_PING;
+    assert_null(session_expects(server, head, sizeof bytes, &channel));
+
+    /* The rules are the same: this one is at the wrong place. */
+    message_data_head(head, 0, stream, 7, sizeof bytes);
+    assert_int_equal(session_next_apart(server, head, bytes, sizeof bytes, 0, &event), LL_EPROTOCOL);
+    assert_null(session_expects(server, head, sizeof bytes, &channel));
+    assert_int_equal(session_next_apart(server, head, bytes, sizeof bytes, 0, &event), LL_EPROTOCOL);
+    session_free(client);
+    session_free(server);
+}
+
+static void apart_and_no_data(void **unused) {
+    (void)unused;
+    struct session *client = make_client(false), *server = make_server(SESSION_ENROLLED, 0);
+    struct session_event event;
+    uint8_t head[MESSAGE_DATA_HEAD] = {0, 0, 0, 8, MESSAGE_PING}, bytes[8] = {0};
+    greet(client, server);
+    assert_int_equal(session_next_apart(server, head, bytes, sizeof bytes, 0, &event), LL_EPROTOCOL);
+    session_free(client);
+    session_free(server);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(greeting),
@@ -352,6 +409,8 @@ int main(void) {
         cmocka_unit_test(keepalive),
         cmocka_unit_test(ping_flood),
         cmocka_unit_test(many_streams),
+        cmocka_unit_test(contents_apart),
+        cmocka_unit_test(apart_and_no_data),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
