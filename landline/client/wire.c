@@ -169,6 +169,7 @@ ssize_t wire_send(struct wire *wire, int fd) {
 
 struct tls_engine *wire_release(struct wire *wire) {
     struct tls_engine *tls = wire->tls;
+    wire_place(wire, 0, NULL, NULL); /* who was asked does not go along */
     wire->tls = NULL;
     wire->error = LL_ECLOSED;
     return tls;

@@ -35,7 +35,7 @@ void wire_eof(struct wire *wire);
 void wire_plain(struct wire *wire, const uint8_t **bytes, size_t *n);
 void wire_consume(struct wire *wire, size_t n);
 
-/* tls_engine_place() and tls_engine_apart(); a plain wire has one place. */
+/* tls_engine_place() and tls_engine_apart(), until wire_release(); over a plain wire nobody is asked. */
 void wire_place(struct wire *wire, size_t head, uint8_t *(*choose)(void *arg, const uint8_t *head, size_t n),
                 void *arg);
 const uint8_t *wire_apart(const struct wire *wire, size_t *n);

@@ -136,7 +136,7 @@ void tls_engine_consume(struct tls_engine *engine, size_t n);
 
 /* Spares the copy of contents that go elsewhere. From now on the engine opens a record whose content is well longer than `head`
  * bytes in two parts: it shows the first `head` of them, which only for this may be looked at, for they are not authenticated yet,
- * and asks where the n bytes that follow shall lie. NULL: where they are. Otherwise they are written there; and when the record was
+ * and asks where the n bytes that follow shall lie; with `head` 0 nobody any more. NULL: where they are. Otherwise they are written there; and when the record was
  * genuine, tls_engine_plain() gives the head, all of it, and tls_engine_apart() the rest of the content, until the head is
  * consumed. `choose` must not call the engine. Between its answer and the end of tls_engine_plain() the place is the engine's. */
 void tls_engine_place(struct tls_engine *engine, size_t head,
