@@ -12,7 +12,7 @@ enum {
     LINK_AHEAD = 128 << 10, /* ciphertext ahead of the transport */
     READS = 8,              /* receives in a row before others have their turn */
     FULL_READ = 64 << 10,   /* a receive of so much asks for more room the next time */
-    HOLD_MS = 50,
+    HOLD_MS = 50,           /* link_hold() */
 };
 
 static const char AGENT[] = "landline";

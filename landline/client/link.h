@@ -75,7 +75,7 @@ bool link_is_over(const struct link *link);
 void link_ready(struct link *link, struct link_user *user); /* `user` NULL: only the session's output */
 /* From now on users are asked where contents shall lie. */
 void link_place(struct link *link);
-/* A user has no room for more: nothing is received until link_go_on(), or for HOLD_MS at the most, for a link must not seem dead
+/* A user has no room for more: nothing is received until link_go_on(), or for 50 ms at the most, for a link must not seem dead
  * because a disk is slow. What was received already still comes. */
 void link_hold(struct link *link);
 void link_go_on(struct link *link);

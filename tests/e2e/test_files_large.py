@@ -4,6 +4,7 @@ LANDLINE_REAL=/usr takes that folder there and back, in LANDLINE_ROOM=FOLDER, in
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pty
@@ -147,11 +148,11 @@ def test_a_source_that_changes_is_noticed(box, verb, change):
 class Terminal:
     """landline with its standard error on a terminal of so many columns."""
 
-    def __init__(self, box, columns, *args):
+    def __init__(self, box, columns, *args, stdout=subprocess.DEVNULL, env=None):
         self.master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        env = box.landline.environment(box.client_home, box.env)
-        self.process = subprocess.Popen([support.LANDLINE, *args], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        env = box.landline.environment(box.client_home, {**box.env, **(env or {})})
+        self.process = subprocess.Popen([support.LANDLINE, *args], stdin=subprocess.DEVNULL, stdout=stdout,
                                         stderr=slave, env=env, start_new_session=True)
         os.close(slave)
         self.seen = b""
@@ -195,3 +196,21 @@ def test_interrupted_on_a_terminal(box, columns):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 4 << 20
     assert digest(target) == want and leftovers(box.landline.scratch) == []
+
+
+def test_a_reader_that_stands_still(landline):
+    """What nobody takes fills the ring, and then a client receives only now and then: enough to know that the server lives."""
+    with pair(landline, through_relay=True) as far:
+        source = os.path.join(landline.scratch, "source")
+        want = fill(source, 40000000)
+        before = far.relay.connections
+        terminal = Terminal(far, 80, "get", "box:" + source, "-", stdout=subprocess.PIPE,
+                            env={"LANDLINE_SILENCE": "2s"})
+        try:
+            support.eventually(lambda: b"nothing moves since" in terminal.seen, "the standstill")
+            got = hashlib.file_digest(terminal.process.stdout, "sha256").hexdigest()
+            assert terminal.process.wait(support.PATIENCE) == 0, terminal.seen
+        finally:
+            terminal.process.stdout.close()
+            terminal.close()
+        assert got == want and far.relay.connections == before + 1
