@@ -127,7 +127,8 @@ void run_signal_tree(const struct run *run, int signal) {
         kill(-run->session, signal);
     if (signal == SIGKILL)
         groups_kill(&run->runs->groups, run->group);
-    /* What has moved to another control group is found as where there are none. Killing leaves none behind only if it is repeated until a round finds nothing new. */
+    /* What has moved to another control group is found as where there are none. Killing leaves none behind only if it is
+     * repeated until a round finds nothing new. */
     size_t before = SIZE_MAX, found = 0;
     for (int i = 0; i < (signal == SIGKILL ? MOST_ROUNDS : 1) && found != before; i++) {
         before = found;

@@ -27,27 +27,6 @@ static long call(const struct clone_args *args, int (*main)(void *), void *argum
     return result;
 }
 
-#elif defined(__aarch64__)
-
-static long call(const struct clone_args *args, int (*main)(void *), void *argument) {
-    register long number __asm__("x8") = SYS_clone3;
-    register long result __asm__("x0") = (long)args;
-    register size_t size __asm__("x1") = sizeof *args;
-    register int (*start)(void *) __asm__("x20") = main;
-    register void *handed __asm__("x21") = argument;
-    __asm__ volatile("svc #0\n\t"
-                     "cbnz x0, 1f\n\t"
-                     "mov x29, #0\n\t"
-                     "mov x0, x21\n\t"
-                     "blr x20\n\t"
-                     "brk #0\n"
-                     "1:"
-                     : "+r"(result)
-                     : "r"(number), "r"(size), "r"(start), "r"(handed)
-                     : "memory", "cc");
-    return result;
-}
-
 #else
 
 static long call(const struct clone_args *args, int (*main)(void *), void *argument) {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 /* As clone(main, stack + size, flags | SIGCHLD, argument, pidfd), with the child in the group whose folder `group` is open as.
- * The child's number, or -errno; -ENOSYS where this processor's way to do it is not written down here, or on Linux before
+ * The child's number, or -errno; -ENOSYS on other processors than x86-64, and on Linux before
  * 5.7. Beside what clone gives: -EBUSY, -EOPNOTSUPP, -ENODEV, -EACCES: the group cannot take it. */
 int clone_into(int (*main)(void *), void *stack, size_t size, uint64_t flags, void *argument, int *pidfd, int group);
 

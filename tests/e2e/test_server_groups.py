@@ -165,6 +165,22 @@ def test_many_runs_use_few_groups(server, landline, group):
     assert len([d for d in os.scandir(group) if d.is_dir()]) <= 11
 
 
+def test_a_group_that_takes_no_process(server, landline, group):
+    """One that was made threaded makes those beside it invalid: the system refuses, and the command starts without a group."""
+    only, = (d.path for d in os.scandir(group) if d.is_dir())
+    with open(os.path.join(only, "cgroup.type"), "w") as f:
+        f.write("threaded")
+    first = landline.start("run", "box", "--", "sh", "-c", "cat /proc/self/cgroup; read x", stdin=-1)
+    first.stdout.wait_for(rb"(?m)^0::.*\n")
+    assert group_of(first.stdout.data) == only
+    for _ in range(2):
+        shown = landline("run", "box", "--", "cat", "/proc/self/cgroup").stdout
+        assert shown and b"/landline-" not in shown
+    first.stdin.close()
+    assert first.wait() == 1  # of read, at the end
+    assert len([d for d in os.scandir(group) if d.is_dir()]) <= 2
+
+
 def test_doctor_says_whether_there_is_one(server, landline):
     assert "one for each run" in landline("doctor", "box").stdout.decode()
     assert "a server ends a run with all that it has started" in landline("doctor").stdout.decode()
