@@ -16,9 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 enum {
     HALF = TREE_CHUNK / 2,
     WHOLE = 3 * TREE_CHUNK + 100,
-    BOOT = 8, /* where the head says it */
-    HEAD = 48,
+    BOOT = 8,   /* where the head says it */
+    INODE = 56, /* and where the inode of the file; eight times 0xff stand for the one it has */
+    HEAD = 64,
 };
+
+static const uint8_t OWN[8] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 static void demand(bool holds) {
     if (!holds)
@@ -26,7 +29,8 @@ static void demand(bool holds) {
 }
 
 static struct sink_file file_of(struct sink_dir *dir, int fd) {
-    struct sink_file f = {.dir = dir, .fd = fd, .journal = -1, .size = WHOLE, .mtime = {1000, 5}, .name = "file"};
+    struct sink_file f = {
+        .dir = dir, .fd = fd, .journal = -1, .size = WHOLE, .mtime = {1000, 5}, .version = 7, .name = "file"};
     return f;
 }
 
@@ -41,10 +45,28 @@ static uint64_t digest_of_zeros(void) {
     return known;
 }
 
+/* Whether the journal is of this boot and of this very file. */
+static bool is_believed(const struct sink *s, const uint8_t *data) {
+    return memcmp(data + BOOT, s->boot, sizeof s->boot) == 0 && memcmp(data + INODE, OWN, sizeof OWN) == 0;
+}
+
+/* Lays the journal there. */
+static void put_journal(const struct sink_dir *dir, const struct sink_file *f, const uint8_t *data, size_t size) {
+    char name[STAGE_NAME];
+    struct stat st;
+    sink_journal_name(f->name, name);
+    int journal = openat(dir->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    demand(journal >= 0 && write(journal, data, size) == (ssize_t)size && fstat(f->fd, &st) == 0);
+    const uint64_t own = htobe64((uint64_t)st.st_ino);
+    if (size >= HEAD && memcmp(data + INODE, OWN, sizeof OWN) == 0)
+        demand(pwrite(journal, &own, sizeof own, INODE) == (ssize_t)sizeof own);
+    close(journal);
+}
+
 static void check_resumed(const struct sink_file *f, const struct sink *s, uint64_t held, const uint8_t *data) {
     demand(f->at <= held && f->at % TREE_CHUNK == 0 && f->digest.at == f->at);
     demand(f->resumed == f->at && f->written == f->at && f->proved == f->at);
-    if (f->at == 0 || memcmp(data + BOOT, s->boot, sizeof s->boot) == 0)
+    if (f->at == 0 || is_believed(s, data))
         return;
     for (uint64_t i = 0; i < f->at / TREE_CHUNK; i++) {
         uint64_t value;
@@ -73,7 +95,7 @@ static void carry_on(struct sink *s, struct sink_file *first) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    char folder[] = "/tmp/landline-journal-XXXXXX", name[STAGE_NAME];
+    char folder[] = "/tmp/landline-journal-XXXXXX";
     struct sink s = {.boot = {'b', 'o', 'o', 't'}};
     struct sink_dir dir = {.fd = -1};
     if (size == 0)
@@ -82,10 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     demand(mkdtemp(folder) != NULL && (dir.fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0);
     struct sink_file f = file_of(&dir, memfd_create("file", MFD_CLOEXEC));
     demand(f.fd >= 0 && ftruncate(f.fd, held) == 0);
-    sink_journal_name(f.name, name);
-    int journal = openat(dir.fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    demand(journal >= 0 && write(journal, data + 1, size - 1) == (ssize_t)(size - 1));
-    close(journal);
+    put_journal(&dir, &f, data + 1, size - 1);
     digest_init(&f.digest);
     sink_journal_resume(&s, &f);
     check_resumed(&f, &s, (uint64_t)held, data + 1);

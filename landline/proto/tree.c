@@ -71,6 +71,7 @@ enum field {
     FIELD_DIGEST = 16,
     FIELD_TARGET = 32,
     FIELD_BYTES = 64,
+    FIELD_VERSION = 128,
 };
 
 static unsigned fields_of(uint8_t kind) {
@@ -79,7 +80,7 @@ static unsigned fields_of(uint8_t kind) {
         unsigned fields;
     } rows[] = {
         {TREE_DIR, FIELD_MODE | FIELD_TIME},
-        {TREE_FILE, FIELD_MODE | FIELD_TIME | FIELD_SIZE | FIELD_GROUP | FIELD_DIGEST},
+        {TREE_FILE, FIELD_MODE | FIELD_TIME | FIELD_SIZE | FIELD_GROUP | FIELD_DIGEST | FIELD_VERSION},
         {TREE_WHOLE, FIELD_MODE | FIELD_TIME | FIELD_SIZE | FIELD_GROUP | FIELD_DIGEST | FIELD_BYTES},
         {TREE_SYMLINK, FIELD_TIME | FIELD_TARGET},
         {TREE_HARD, FIELD_GROUP},
@@ -105,6 +106,8 @@ void tree_put_entry(struct buf *b, uint8_t kind, const struct tree_entry *e) {
         buf_add_u64(b, e->group);
     if (fields & FIELD_DIGEST)
         buf_add_u64(b, e->digest);
+    if (fields & FIELD_VERSION)
+        buf_add_u64(b, e->version);
     buf_add_str16(b, e->name.data, e->name.size);
     if (fields & FIELD_TARGET)
         buf_add_str16(b, e->target.data, e->target.size);
@@ -140,6 +143,8 @@ int tree_get_entry(uint8_t kind, struct slice payload, struct tree_entry *e) {
         e->group = reader_u64(&r);
     if (fields & FIELD_DIGEST)
         e->digest = reader_u64(&r);
+    if (fields & FIELD_VERSION)
+        e->version = reader_u64(&r);
     e->name = good_name(&r);
     if (fields & FIELD_TARGET)
         e->target = reader_str16(&r);

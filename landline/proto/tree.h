@@ -51,13 +51,14 @@ enum tree_kind {
 
 /* DIR, FILE, WHOLE, SYMLINK, HARD. Each kind has the fields that are marked for it; the others are zero. */
 struct tree_entry {
-    uint16_t mode;       /* DIR, FILE, WHOLE: permission bits, never more than 0777 */
-    int64_t mtime_s;     /* all but HARD */
-    uint32_t mtime_ns;   /* … below 10^9 */
-    uint64_t size;       /* FILE, WHOLE */
-    uint64_t group;      /* FILE, WHOLE, HARD: the same number for names of one file; 0: it has one name */
-    uint64_t digest;     /* FILE where the request asked for digests, else 0; WHOLE always */
-    struct slice name;   /* one component: 1 … 255 bytes, no slash, no NUL, not . or .. */
+    uint16_t mode;     /* DIR, FILE, WHOLE: permission bits, never more than 0777 */
+    int64_t mtime_s;   /* all but HARD */
+    uint32_t mtime_ns; /* … below 10^9 */
+    uint64_t size;     /* FILE, WHOLE */
+    uint64_t group;    /* FILE, WHOLE, HARD: the same number for names of one file; 0: it has one name */
+    uint64_t digest;   /* FILE where the request asked for digests, else 0; WHOLE always */
+    uint64_t version;  /* FILE: another number when it is another file or its contents may have changed; 0: not known */
+    struct slice name; /* one component: 1 … 255 bytes, no slash, no NUL, not . or .. */
     struct slice target; /* SYMLINK: where it points */
     struct slice bytes;  /* WHOLE: the contents, `size` bytes */
 };

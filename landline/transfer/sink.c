@@ -70,6 +70,8 @@ static int take_entry(struct sink *s, uint8_t kind, struct slice payload) {
     int e = tree_get_entry(kind, payload, &entry);
     if (e == 0)
         e = admit(s, &entry);
+    if (e == 0)
+        e = sink_seen_add(s->here, entry.name);
     return e != 0 ? e : takers[kind](s, &entry);
 }
 
@@ -193,6 +195,7 @@ static void give_up(struct sink *s) {
     while (s->first != NULL) {
         struct sink_file *f = s->first;
         s->first = f->next;
+        sink_drop(s, f);
         sink_file_free(s, f);
     }
     while (s->batched > 0)

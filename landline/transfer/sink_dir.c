@@ -21,6 +21,7 @@ void sink_dir_release(struct sink *s, struct sink_dir *dir) {
     while (dir != NULL && --dir->refs == 0) {
         struct sink_dir *parent = dir->parent;
         if (dir->inside && dir->up && !dir->lost && !s->aborting) {
+            sink_seen_prune(s, dir);
             int e = settle(dir);
             if (e != 0)
                 sink_problem(s, parent, dir->name, -e, NULL);
@@ -33,6 +34,7 @@ void sink_dir_release(struct sink *s, struct sink_dir *dir) {
         }
         if (dir->fd >= 0)
             close(dir->fd);
+        sink_seen_free(dir);
         free(dir);
         dir = parent;
     }
@@ -42,22 +44,34 @@ static int open_folder(const struct sink_dir *at, const char *name) {
     return os_tree_open(at->fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK, 0, OS_TREE_BENEATH);
 }
 
-/* A folder of that name in `at`, made if need be. A descriptor or -errno. */
-static int make_folder(struct sink *s, const struct sink_dir *at, const char *disk, bool *fresh) {
-    *fresh = mkdirat(at->fd, disk, 0700) == 0;
-    if (!*fresh && errno == EEXIST && (s->options->flags & TREE_NO_RESUME) != 0 && !at->inside) {
-        int e = os_tree_remove(at->fd, disk);
-        if (e != 0)
-            return e;
-        *fresh = mkdirat(at->fd, disk, 0700) == 0;
-    }
-    if (!*fresh && errno != EEXIST)
-        return -errno;
+/* What an earlier attempt left: a folder of ours, or -ENOTDIR. */
+static int open_left(const struct sink_dir *at, const char *disk) {
+    struct stat st;
     int fd = open_folder(at, disk);
     /* The user's own umask or an interrupted run may have left it closed to us. */
     if (fd == -EACCES && fchmodat(at->fd, disk, 0700, AT_SYMLINK_NOFOLLOW) == 0)
         fd = open_folder(at, disk);
-    return fd;
+    if (fd >= 0 && (fstat(fd, &st) != 0 || st.st_uid != geteuid())) {
+        close(fd);
+        fd = -ENOTDIR;
+    }
+    return fd == -ELOOP ? -ENOTDIR : fd;
+}
+
+/* A folder of that name in `at`, made if need be. A descriptor or -errno. */
+static int make_folder(struct sink *s, const struct sink_dir *at, const char *disk, bool *fresh) {
+    bool anew = (s->options->flags & TREE_NO_RESUME) != 0 && !at->inside;
+    *fresh = mkdirat(at->fd, disk, 0700) == 0;
+    if (!*fresh && errno != EEXIST)
+        return -errno;
+    int fd = *fresh ? open_folder(at, disk) : anew ? -ENOTDIR : open_left(at, disk);
+    if (*fresh || fd != -ENOTDIR)
+        return fd;
+    int e = sink_stage_clear(at, disk);
+    if (e != 0)
+        return e;
+    *fresh = mkdirat(at->fd, disk, 0700) == 0;
+    return *fresh ? open_folder(at, disk) : -errno;
 }
 
 /* Decides what the new folder is: there already, or staged, or in a staged one. Sets dir->fd or returns -errno. */
@@ -81,7 +95,8 @@ static int place_folder(struct sink *s, struct sink_dir *dir) {
     dir->fd = make_folder(s, at, stage, &dir->fresh);
     if (dir->fd < 0)
         return dir->fd;
-    return os_tree_lock(dir->fd);
+    int e = os_tree_lock(dir->fd);
+    return e == 0 && !sink_stage_is(at->fd, stage, dir->fd) ? -EWOULDBLOCK : e; /* it has just got its name */
 }
 
 static struct sink_dir *new_dir(struct sink *s, const struct tree_entry *e) {

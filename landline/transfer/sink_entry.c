@@ -73,6 +73,15 @@ bool sink_policy(struct sink *s, const struct tree_entry *e, const struct sink_d
     }
 }
 
+/* Whether an earlier attempt left the file, whole: it has its time, which comes last. A name that it shares with a file of another
+ * name must be one that it still shares. */
+static bool is_left(const struct sink *s, const struct tree_entry *e, const char *name, const struct stat *there) {
+    bool compare = (s->options->flags & TREE_WITH_DIGESTS) != 0;
+    return S_ISREG(there->st_mode) && (uint64_t)there->st_size == e->size && same_time(e, there) &&
+           (there->st_mode & 0777) == e->mode && (there->st_nlink == 1 || e->group != 0) &&
+           (!compare || same_contents(e, s->here, name));
+}
+
 enum verdict { NEW, REPLACE, KEEP, IMPOSSIBLE };
 
 /* What is to become of a file called `name`; what stands there is in *there for KEEP. */
@@ -86,8 +95,8 @@ static enum verdict judge(struct sink *s, const struct tree_entry *e, const char
         sink_problem(s, dir, name, errno, NULL);
         return IMPOSSIBLE;
     }
-    if (dir->inside) /* left by an earlier attempt: whole if it has its time, which comes last */
-        return S_ISREG(there->st_mode) && (uint64_t)there->st_size == e->size && same_time(e, there) ? KEEP : REPLACE;
+    if (dir->inside)
+        return is_left(s, e, name, there) ? KEEP : REPLACE;
     if (S_ISREG(there->st_mode))
         return sink_policy(s, e, dir, name, there) ? REPLACE : KEEP;
     if (S_ISLNK(there->st_mode))
@@ -125,7 +134,8 @@ static struct sink_file *new_file(struct sink *s, const struct tree_entry *e, co
                             .mode = e->mode,
                             .mtime = {.tv_sec = e->mtime_s, .tv_nsec = e->mtime_ns},
                             .size = e->size,
-                            .group = e->group};
+                            .group = e->group,
+                            .version = e->version};
     memcpy(f->name, name, strlen(name) + 1);
     disk_name(s->here, name, f->disk);
     digest_init(&f->digest);
@@ -136,8 +146,7 @@ static struct sink_file *new_file(struct sink *s, const struct tree_entry *e, co
 /* A file is opened when its contents come, but for one that an earlier attempt may have begun: only under its lock can be
  * told how much is there. */
 static void open_early(struct sink *s, struct sink_file *f) {
-    bool resumable = f->size >= TREE_CHUNK && f->size != TREE_SIZE_UNKNOWN && !f->dir->fresh;
-    if (s->options->stream < 0 && resumable)
+    if (s->options->stream < 0 && sink_is_resumable(f) && !f->dir->fresh)
         sink_begin(s, f);
 }
 
@@ -215,8 +224,9 @@ int sink_whole(struct sink *s, const struct tree_entry *e) {
     if (f == NULL)
         return -ENOMEM;
     sink_begin(s, f);
-    if (f->fd >= 0 && e->size > 0 && write(f->fd, e->bytes.data, e->bytes.size) != (ssize_t)e->bytes.size) {
-        sink_problem(s, f->dir, f->name, errno, NULL);
+    int error = f->fd >= 0 ? sink_write(s, f, e->bytes.data, e->bytes.size, 0) : 0;
+    if (error != 0) {
+        sink_problem(s, f->dir, f->name, -error, NULL);
         f->failed = true;
     }
     f->at = f->written = e->size;
@@ -224,6 +234,8 @@ int sink_whole(struct sink *s, const struct tree_entry *e) {
     atomic_fetch_add(&s->report->bytes, e->size);
     if (!f->failed)
         sink_complete(s, f, e->digest);
+    if (f->failed)
+        sink_drop(s, f);
     sink_file_free(s, f);
     return 0;
 }
@@ -236,7 +248,7 @@ static bool clear_way(struct sink *s, struct sink_dir *dir, const char *name, co
     struct stat there;
     if (dir->fresh || fstatat(dir->fd, name, &there, AT_SYMLINK_NOFOLLOW) != 0) {
         if (!dir->fresh && errno == ENOENT && !dir->inside)
-            unlinkat(dir->fd, disk, 0);
+            sink_stage_clear(dir, disk);
         return true;
     }
     char now[TREE_LINK + 1];
@@ -245,12 +257,12 @@ static bool clear_way(struct sink *s, struct sink_dir *dir, const char *name, co
         s->summary->skipped++;
         return false;
     }
-    if (S_ISDIR(there.st_mode) || s->options->overwrite == TREE_NEVER) {
+    if (!dir->inside && (S_ISDIR(there.st_mode) || s->options->overwrite == TREE_NEVER)) {
         if (S_ISDIR(there.st_mode))
             sink_problem(s, dir, name, EISDIR, NULL);
         return false;
     }
-    unlinkat(dir->fd, disk, 0);
+    sink_stage_clear(dir, disk);
     return true;
 }
 

@@ -18,24 +18,31 @@ static int make(const struct sink_file *f, mode_t mode) {
     return os_tree_open(f->dir->fd, f->disk, OPEN_FLAGS | O_CREAT | O_EXCL, mode, OS_TREE_BENEATH);
 }
 
-/* In a folder that nobody else sees. */
+/* Whether the open file is a plain one of ours that is still called so, and by no other name. */
+static bool is_mine(const struct sink_file *f, int fd) {
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == geteuid() &&
+           sink_stage_is(f->dir->fd, f->disk, fd);
+}
+
+/* In a folder that nobody else sees. What stands there and cannot be gone on with is of a source that has changed since. */
 static int open_inside(const struct sink_file *f, bool keep) {
     mode_t mode = f->mode | 0600; /* the final one from the start, where the umask allows */
     if (f->dir->fresh)
         return make(f, mode);
     int fd = keep ? os_tree_open(f->dir->fd, f->disk, OPEN_FLAGS, 0, OS_TREE_BENEATH) : -ENOENT;
-    if (fd != -ENOENT)
+    if (fd >= 0 && is_mine(f, fd))
         return fd;
+    if (fd >= 0)
+        close(fd);
     int e = os_tree_remove(f->dir->fd, f->disk);
     return e != 0 ? e : make(f, mode);
 }
 
-/* Whether the open file is a plain one that is still called so, and by no other name. */
-static bool is_mine(const struct sink_file *f, int fd) {
-    struct stat st, named;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
-           fstatat(f->dir->fd, f->disk, &named, AT_SYMLINK_NOFOLLOW) == 0 && named.st_ino == st.st_ino &&
-           named.st_dev == st.st_dev;
+/* Whether an error says that what has the stage's name is no file that we can write to: a link, a folder, a socket, or a
+ * complete file whose mode does not let us, which an attempt that died could not give its name. */
+static bool in_the_way(int e) {
+    return e == -ELOOP || e == -EISDIR || e == -ENXIO || e == -EACCES;
 }
 
 /* Beside the final name, where another transfer may be at work on the same file: whoever has the lock has the stage, until
@@ -43,33 +50,40 @@ static bool is_mine(const struct sink_file *f, int fd) {
 static int open_stage(const struct sink_file *f) {
     for (int tries = 0; tries < 16; tries++) {
         int fd = os_tree_open(f->dir->fd, f->disk, OPEN_FLAGS, 0, OS_TREE_BENEATH);
-        if (fd == -ENOENT)
+        bool made = fd == -ENOENT;
+        if (made)
             fd = make(f, 0600);
         if (fd == -EEXIST)
             continue;
-        if (fd < 0 && fd != -ELOOP)
+        if (fd < 0 && (made || !in_the_way(fd)))
             return fd;
-        int e = fd < 0 ? fd : os_tree_lock(fd);
-        if (e == 0 && is_mine(f, fd))
+        int e = fd < 0 ? 0 : os_tree_lock(fd);
+        /* Not every file system gives us what we make. */
+        if (fd >= 0 && e == 0 && (made ? sink_stage_is(f->dir->fd, f->disk, fd) : is_mine(f, fd)))
             return fd;
         if (fd >= 0)
             close(fd);
-        if (e == -EWOULDBLOCK)
+        if (e == 0)
+            e = sink_stage_clear(f->dir, f->disk);
+        if (e != 0)
             return e;
-        /* A link that somebody laid there, or a stage that has just got its name. */
-        unlinkat(f->dir->fd, f->disk, 0);
     }
     return -EBUSY;
 }
 
+bool sink_is_resumable(const struct sink_file *f) {
+    return f->size >= TREE_CHUNK && f->size != TREE_SIZE_UNKNOWN && f->version != 0;
+}
+
 static int open_target(struct sink *s, struct sink_file *f) {
-    bool keep = f->size >= TREE_CHUNK && f->size != TREE_SIZE_UNKNOWN && (s->options->flags & TREE_NO_RESUME) == 0;
+    bool keep = sink_is_resumable(f) && (s->options->flags & TREE_NO_RESUME) == 0;
     f->fd = f->dir->inside ? open_inside(f, keep) : open_stage(f);
     if (f->fd < 0)
         return f->fd;
     if (keep && !f->dir->fresh)
         sink_journal_resume(s, f);
-    if (f->resumed == 0 && !f->dir->fresh && ftruncate(f->fd, 0) != 0)
+    /* Holes are not written: behind what is proved nothing may stand. */
+    if (!f->dir->fresh && ftruncate(f->fd, (off_t)f->resumed) != 0)
         return -errno;
     sink_journal_begin(s, f);
     return 0;
@@ -85,6 +99,15 @@ void sink_begin(struct sink *s, struct sink_file *f) {
     if (e != 0) {
         sink_problem(s, f->dir, f->name, -e, e == -EWOULDBLOCK ? "another transfer is at work on it" : NULL);
         f->failed = true;
+    }
+}
+
+void sink_drop(const struct sink *s, const struct sink_file *f) {
+    /* What is unfinished must not be seen with a tree that will be; what is wrong is of no use to a later attempt. */
+    bool is_seen = f->dir->inside && !s->aborting, is_useless = f->spoilt || !sink_is_resumable(f);
+    if (s->options->stream < 0 && (is_seen || (is_useless && f->fd >= 0))) {
+        sink_journal_remove(f);
+        unlinkat(f->dir->fd, f->disk, 0);
     }
 }
 
@@ -114,13 +137,14 @@ static void fail(struct sink *s, struct sink_file *f, int error, const char *tex
     f->failed = true;
 }
 
-static int write_all(const struct sink *s, const struct sink_file *f, const char *bytes, size_t n, uint64_t at) {
+int sink_write(const struct sink *s, const struct sink_file *f, const void *bytes, size_t n, uint64_t at) {
+    const char *next = bytes;
     while (n > 0) {
-        ssize_t done = s->options->stream >= 0 ? write(f->fd, bytes, n) : pwrite(f->fd, bytes, n, (off_t)at);
+        ssize_t done = s->options->stream >= 0 ? write(f->fd, next, n) : pwrite(f->fd, next, n, (off_t)at);
         if (done < 0 && errno != EINTR)
             return -errno;
         if (done > 0) {
-            bytes += done;
+            next += done;
             at += (uint64_t)done;
             n -= (size_t)done;
         }
@@ -138,7 +162,7 @@ static bool pass_hole(struct sink *s, struct sink_file *f, uint64_t to) {
     static const char zeros[4096];
     for (size_t piece; s->options->stream >= 0 && !f->failed && n > 0; n -= piece) {
         piece = n < sizeof zeros ? n : sizeof zeros;
-        int e = write_all(s, f, zeros, piece, 0);
+        int e = sink_write(s, f, zeros, piece, 0);
         if (e != 0)
             fail(s, f, -e, NULL);
     }
@@ -157,7 +181,7 @@ int sink_data(struct sink *s, uint64_t offset, const void *bytes, size_t n) {
     atomic_fetch_add(&s->report->bytes, n);
     if (f->failed)
         return 0;
-    int e = write_all(s, f, bytes, n, offset);
+    int e = sink_write(s, f, bytes, n, offset);
     if (e != 0)
         fail(s, f, -e, NULL);
     f->written = f->at;
@@ -248,12 +272,8 @@ int sink_close(struct sink *s, const struct tree_close *c) {
                        c->state == TREE_CHANGED ? "it changed while it was read" : NULL);
         f->spoilt = c->state == TREE_CHANGED;
     }
-    /* What is unfinished must not be seen with a tree that will be; what is wrong is of no use to a later attempt. */
-    bool unusable = c->state != TREE_OK || f->failed;
-    if (unusable && s->options->stream < 0 && (f->dir->inside || f->spoilt)) {
-        sink_journal_remove(f);
-        unlinkat(f->dir->fd, f->disk, 0);
-    }
+    if (c->state != TREE_OK || f->failed)
+        sink_drop(s, f);
     s->first = f->next;
     if (s->first == NULL)
         s->last = &s->first;

@@ -1,8 +1,8 @@
 /* The journal of a large file: which of its chunks are written and proved.
  *
- * A head (magic, boot, size, time of the source's file), then eight bytes for each chunk in order. A line that drops and a
- * process that dies lose nothing that was written; a machine that stops may, so after another boot each chunk is read again
- * and must still have its digest. */
+ * A head (magic, boot, size, time and version of the source's file, inode of ours), then eight bytes for each chunk in order. A
+ * line that drops and a process that dies lose nothing that was written; a machine that stops may, and who copies the folder
+ * elsewhere makes another file: then each chunk is read again and must still have its digest. */
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,15 +15,18 @@
 struct head {
     char magic[8];
     uint8_t boot[16];
-    uint64_t size, mtime_s, mtime_ns;
+    uint64_t size, mtime_s, mtime_ns, version, inode;
 };
 
-static const char MAGIC[8] = "llfile1";
+static const char MAGIC[8] = "llfile2";
 
 static struct head head_of(const struct sink *s, const struct sink_file *f) {
+    struct stat st;
     struct head h = {.size = htobe64(f->size),
                      .mtime_s = htobe64((uint64_t)f->mtime.tv_sec),
-                     .mtime_ns = htobe64((uint64_t)f->mtime.tv_nsec)};
+                     .mtime_ns = htobe64((uint64_t)f->mtime.tv_nsec),
+                     .version = htobe64(f->version),
+                     .inode = htobe64(fstat(f->fd, &st) == 0 ? (uint64_t)st.st_ino : 0)};
     memcpy(h.magic, MAGIC, sizeof MAGIC);
     memcpy(h.boot, s->boot, sizeof h.boot);
     return h;
@@ -45,7 +48,7 @@ static bool still_there(int fd, uint64_t at, uint64_t expected) {
 }
 
 /* Enters the chunks that the journal lists, as far as the file has them. */
-static void enter_chunks(struct sink_file *f, int journal, int fd, bool same_boot) {
+static void enter_chunks(struct sink_file *f, int journal, int fd, bool believed) {
     struct stat st;
     uint64_t value;
     if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
@@ -53,7 +56,7 @@ static void enter_chunks(struct sink_file *f, int journal, int fd, bool same_boo
     while (f->size - f->at >= TREE_CHUNK && read(journal, &value, sizeof value) == (ssize_t)sizeof value) {
         if ((uint64_t)st.st_size < f->at + TREE_CHUNK)
             break;
-        if (!same_boot && !still_there(fd, f->at, be64toh(value)))
+        if (!believed && !still_there(fd, f->at, be64toh(value)))
             break;
         digest_known_chunk(&f->digest, TREE_CHUNK, be64toh(value));
         f->at += TREE_CHUNK;
@@ -66,13 +69,16 @@ void sink_journal_resume(struct sink *s, struct sink_file *f) {
     struct head is, must = head_of(s, f);
     sink_journal_name(f->name, name);
     int journal = openat(f->dir->fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
     if (journal < 0)
         return;
-    if (read(journal, &is, sizeof is) == (ssize_t)sizeof is) {
-        bool same_boot = memcmp(is.boot, must.boot, sizeof is.boot) == 0;
+    /* In a folder that others may write to, a journal of theirs proves nothing. */
+    if (fstat(journal, &st) == 0 && st.st_uid == geteuid() && read(journal, &is, sizeof is) == (ssize_t)sizeof is) {
+        bool believed = memcmp(is.boot, must.boot, sizeof is.boot) == 0 && is.inode == must.inode;
         memcpy(is.boot, must.boot, sizeof is.boot);
+        is.inode = must.inode;
         if (memcmp(&is, &must, sizeof is) == 0)
-            enter_chunks(f, journal, f->fd, same_boot);
+            enter_chunks(f, journal, f->fd, believed);
     }
     close(journal);
 }
@@ -81,7 +87,7 @@ void sink_journal_resume(struct sink *s, struct sink_file *f) {
 void sink_journal_begin(struct sink *s, struct sink_file *f) {
     char name[STAGE_NAME];
     struct head h = head_of(s, f);
-    if (f->size < TREE_CHUNK || f->size == TREE_SIZE_UNKNOWN)
+    if (!sink_is_resumable(f))
         return;
     sink_journal_name(f->name, name);
     /* A new one is really new; neither may be something else that was laid there, nor hold us up. */

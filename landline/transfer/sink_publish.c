@@ -1,20 +1,10 @@
 /* Names appear only for what is on the disk: first one flush for the whole batch, then the renames, then the folders. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "landline/transfer/sink_state.h"
 #include "lib/os/tree.h"
-
-void sink_stage_name(const char *name, char out[STAGE_NAME]) {
-    snprintf(out, STAGE_NAME, ".landline-%016llx.part", (unsigned long long)XXH64(name, strlen(name), 0));
-}
-
-void sink_journal_name(const char *name, char out[STAGE_NAME]) {
-    snprintf(out, STAGE_NAME, ".landline-%016llx.journal", (unsigned long long)XXH64(name, strlen(name), 0));
-}
 
 static int sync_one(const struct sink_publish *p) {
     if (p->lock < 0)
@@ -49,11 +39,21 @@ static int rename_one(const struct sink_publish *p) {
     return e;
 }
 
+/* What could not be flushed may be lost though it can be read now: a later attempt must not go on with it. */
+static void discard(const struct sink_publish *p) {
+    char journal[STAGE_NAME];
+    sink_journal_name(p->name, journal);
+    unlinkat(p->dir->fd, journal, 0);
+    os_tree_remove(p->dir->fd, p->stage);
+}
+
 void sink_publish_all(struct sink *s) {
     int e = s->batched > 0 ? sync_batch(s) : 0;
     for (unsigned i = 0; i < s->batched; i++) {
         struct sink_publish *p = &s->batch[i];
         int error = e != 0 ? e : rename_one(p);
+        if (e != 0)
+            discard(p);
         if (error == 0 && (i + 1 == s->batched || s->batch[i + 1].dir != p->dir) && fsync(p->dir->fd) != 0)
             error = -errno;
         if (error != 0)

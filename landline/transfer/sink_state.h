@@ -10,6 +10,8 @@
 
 enum { STAGE_NAME = 48, DISK_NAME = TREE_NAME + 1 };
 
+struct sink_seen;
+
 struct sink_dir {
     struct sink_dir *parent;
     unsigned refs;
@@ -21,7 +23,8 @@ struct sink_dir {
     bool up;     /* the source has left it */
     uint16_t mode;
     struct timespec mtime;
-    char name[DISK_NAME]; /* the final one */
+    struct sink_seen *seen; /* where it is inside and not fresh */
+    char name[DISK_NAME];   /* the final one */
 };
 
 /* Another name of a file whose contents still come. */
@@ -39,7 +42,7 @@ struct sink_file {
     bool opened, failed, spoilt; /* spoilt: what was written so far is wrong, not only incomplete */
     uint16_t mode;
     struct timespec mtime;
-    uint64_t size, group, resumed;
+    uint64_t size, group, version, resumed;
     uint64_t at, written, proved; /* seen; on the disk; with a digest that agreed */
     struct digest digest;
     struct sink_later *later; /* made when it is complete */
@@ -80,6 +83,13 @@ int sink_enter(struct sink *s, const struct tree_entry *e);
 int sink_leave(struct sink *s);
 void sink_dir_release(struct sink *s, struct sink_dir *dir);
 
+/* sink_seen.c: a folder that an earlier attempt left may hold what the source has no longer. */
+/* The source has named this in the folder. 0 or -ENOMEM. */
+int sink_seen_add(struct sink_dir *dir, struct slice name);
+/* It has named everything: the rest goes. */
+void sink_seen_prune(struct sink *s, struct sink_dir *dir);
+void sink_seen_free(struct sink_dir *dir);
+
 /* sink_entry.c: FILE, WHOLE, SYMLINK, HARD */
 int sink_file(struct sink *s, const struct tree_entry *e);
 int sink_whole(struct sink *s, const struct tree_entry *e);
@@ -100,14 +110,27 @@ int sink_data(struct sink *s, uint64_t offset, const void *bytes, size_t n);
 int sink_packed(struct sink *s, struct slice payload);
 int sink_digest(struct sink *s, uint64_t end, uint64_t digest);
 int sink_close(struct sink *s, const struct tree_close *c);
+/* Writes them all: 0 or -errno. */
+int sink_write(const struct sink *s, const struct sink_file *f, const void *bytes, size_t n, uint64_t at);
+/* It will not be complete: removes what is there of it, unless a later attempt can go on with that. */
+void sink_drop(const struct sink *s, const struct sink_file *f);
+/* Whether there can be a journal of it. */
+bool sink_is_resumable(const struct sink_file *f);
 /* Opens and locks what f->disk names in f->dir; contents that may be resumed are kept, others go. Sets f->failed. */
 void sink_begin(struct sink *s, struct sink_file *f);
 /* Everything is there and proved: mode, times, publication. */
 void sink_complete(struct sink *s, struct sink_file *f, uint64_t digest);
 void sink_file_free(struct sink *s, struct sink_file *f);
 
-/* sink_publish.c */
+/* sink_stage.c: what has the name of something unfinished */
 void sink_stage_name(const char *name, char out[STAGE_NAME]);
+/* Whether what the descriptor is open on is (still) called so. */
+bool sink_stage_is(int dir, const char *name, int fd);
+/* Removes what is there and of no use: of another kind than what is to be made, of somebody else, closed to us. Not what another
+ * transfer has locked: -EWOULDBLOCK. 0, -errno. */
+int sink_stage_clear(const struct sink_dir *dir, const char *disk);
+
+/* sink_publish.c */
 /* Queues; takes `lock`, a descriptor of the file or folder (-1 for a link). */
 void sink_publish(struct sink *s, struct sink_dir *dir, const char *stage, const char *name, bool folder, int lock);
 void sink_publish_all(struct sink *s);

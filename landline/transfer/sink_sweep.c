@@ -21,13 +21,12 @@ static bool is_stage(const char *name) {
 
 /* Removes it if it is old and nobody holds its lock; a link has no lock, and none that is in use is old. */
 static void sweep_one(int dir, const char *name, int64_t now) {
-    struct stat st, opened;
+    struct stat st;
     if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !old(&st, now))
         return;
     bool lockable = is_stage(name) && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
     int fd = lockable ? os_tree_open(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0, OS_TREE_BENEATH) : -1;
-    bool mine = !lockable || (fd >= 0 && os_tree_lock(fd) == 0 && fstat(fd, &opened) == 0 &&
-                              opened.st_ino == st.st_ino && opened.st_dev == st.st_dev);
+    bool mine = !lockable || (fd >= 0 && os_tree_lock(fd) == 0 && sink_stage_is(dir, name, fd));
     if (mine)
         os_tree_remove(dir, name);
     if (fd >= 0)

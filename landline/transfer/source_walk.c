@@ -1,4 +1,5 @@
 /* The walk: announces folders, files and links in the order in which the system lists them. */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -109,6 +110,14 @@ static bool send_whole(struct source *s, const struct found *f, struct tree_entr
     return true;
 }
 
+/* Who changes a file's contents, or puts another file in its place, can set its size and its time, and not these. */
+static uint64_t version_of(const struct stat *st) {
+    const uint64_t state[] = {htobe64((uint64_t)st->st_ino), htobe64((uint64_t)st->st_ctim.tv_sec),
+                              htobe64((uint64_t)st->st_ctim.tv_nsec)};
+    uint64_t version = xxh3()->of(state, sizeof state);
+    return version != 0 ? version : 1;
+}
+
 static int ask(struct source *s, const struct found *f, struct tree_entry *e) {
     struct source_file file = {
         .dir = f->dir,
@@ -121,6 +130,7 @@ static int ask(struct source *s, const struct found *f, struct tree_entry *e) {
     };
     if (file.name == NULL)
         return -ENOMEM;
+    e->version = version_of(&f->st);
     if ((s->options->flags & TREE_WITH_DIGESTS) != 0) {
         int fd = source_open(&file), error = fd < 0 ? fd : source_digest(s, fd, &e->digest);
         if (fd >= 0)

@@ -43,8 +43,8 @@ def folder(text, mode=0o755, time=when()):
     return record(DIR, struct.pack(">H", mode) + time + name(text))
 
 
-def file(text, size, mode=0o644, group=0, time=when()):
-    return record(FILE, struct.pack(">H", mode) + time + struct.pack(">QQQ", size, group, 0) + name(text))
+def file(text, size, mode=0o644, group=0, time=when(), version=0):
+    return record(FILE, struct.pack(">H", mode) + time + struct.pack(">QQQQ", size, group, 0, version) + name(text))
 
 
 def whole(text, data, digest=0, size=None, group=0, mode=0o644):

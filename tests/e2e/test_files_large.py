@@ -180,7 +180,7 @@ def test_interrupted_on_a_terminal(box, columns):
     try:
         def proved():
             names = [n for n in os.listdir(box.landline.scratch) if n.endswith(".journal")]
-            return names and os.path.getsize(os.path.join(box.landline.scratch, names[0])) >= 64
+            return names and os.path.getsize(os.path.join(box.landline.scratch, names[0])) >= 80
         support.eventually(lambda: proved() and b"\r" in terminal.seen, "some of the file")
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.process.wait(support.PATIENCE) == 130

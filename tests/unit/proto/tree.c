@@ -38,6 +38,7 @@ static const struct tree_entry model = {.mode = 0644,
                                         .size = 3,
                                         .group = 7,
                                         .digest = 0x0123456789abcdef,
+                                        .version = 0xfedcba9876543210,
                                         .name = {(const uint8_t *)"a\n\xff", 3},
                                         .target = {(const uint8_t *)"../b", 4},
                                         .bytes = {(const uint8_t *)"xyz", 3}};
@@ -76,6 +77,7 @@ static void entries(void **unused) {
         assert_int_equal(e.mtime_ns, kind == TREE_HARD ? 0 : model.mtime_ns);
         assert_true(e.size == (file ? model.size : 0));
         assert_true(e.digest == (file ? model.digest : 0));
+        assert_true(e.version == (kind == TREE_FILE ? model.version : 0));
         assert_true(e.group == (file || kind == TREE_HARD ? model.group : 0));
         same_slice(e.target, kind == TREE_SYMLINK ? model.target : (struct slice){0});
         same_slice(e.bytes, kind == TREE_WHOLE ? model.bytes : (struct slice){0});

@@ -358,6 +358,54 @@ static void one_large_file(void **state) {
     same_tree(from, to);
 }
 
+/* Another file of the same name, size and time comes between two attempts: nothing of the first is in what arrives. */
+static void another_large_file(void **state) {
+    (void)state;
+    struct stat st;
+    random_file(from, "big", 30000000, 5);
+    assert_int_equal(fstatat(from, "big", &st, 0), 0);
+    struct run r = plain("big");
+    r.cut = 17000000;
+    transfer(&r);
+    random_file(from, "other", 30000000, 6);
+    utimensat(from, "other", (struct timespec[2]){st.st_mtim, st.st_mtim}, 0);
+    assert_int_equal(renameat(from, "other", from, "big"), 0);
+    transfer(&r);
+    assert_int_equal(r.sink_summary.resumed, 0);
+    /* The same one with other contents, as a program makes them that does not want to be noticed. */
+    random_file(from, "big", 30000000, 7);
+    utimensat(from, "big", (struct timespec[2]){st.st_mtim, st.st_mtim}, 0);
+    r.cut = 0;
+    transfer(&r);
+    assert_int_equal(r.sink_result, 0);
+    assert_int_equal(r.sink_summary.resumed, 0);
+    same_tree(from, to);
+}
+
+/* A tree whose source changes after an attempt that was cut. */
+static void another_tree(void **state) {
+    (void)state;
+    make_tree();
+    random_file(from, "t/0big", 30000000, 50);
+    struct run r = plain("t");
+    r.cut = 28000000;
+    transfer(&r);
+    assert_int_equal(r.sink_result, LL_ELOST);
+    static const char *const gone[] = {"t/empty", "t/f0", "t/f2", "t/f4", "t/link", "t/0big"};
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++)
+        assert_int_equal(os_tree_remove(from, gone[i]), 0);
+    assert_int_equal(symlinkat("f6", from, "t/f0"), 0);
+    assert_int_equal(mkdirat(from, "t/f2", 0750), 0);
+    random_file(from, "t/link", 5000000, 51);
+    random_file(from, "t/empty", 5, 52);
+    assert_int_equal(fchmodat(from, "t/f6", 0600, 0), 0);
+    r.cut = 0;
+    transfer(&r);
+    assert_int_equal(r.sink_result, 0);
+    assert_int_equal(r.sink_summary.failures, 0);
+    same_tree(from, to);
+}
+
 static void policies(void **state) {
     (void)state;
     static const struct {
@@ -509,6 +557,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(compressed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cut_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_large_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_large_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_tree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(policies, set_up, tear_down),
         cmocka_unit_test_setup_teardown(in_the_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(hostile_names, set_up, tear_down),
