@@ -1,5 +1,6 @@
 """Requests per second of the upper service: landline classic, raw epoll, libuv, libevent, the tutorial's Python."""
 
+import contextlib
 import os
 
 import common
@@ -8,15 +9,16 @@ LOAD = "bench/bench-load"
 PEERS = {"raw epoll": "bench/bench-upper-epoll", "libuv": "bench/bench-upper-libuv",
          "libevent": "bench/bench-upper-libevent"}
 PYTHON = "Python (tutorial)"
-ROUNDS, SECONDS = 7, 0.6
+# Many short turns instead of a few long ones: the servers take what disturbs the machine alike.
+ROUNDS, SECONDS = 60, 0.06
 SIZES = (64, 4096)
 CONNECTIONS = (1, 64, 1000, 10000)
 HEADING = """Requests per second ±, (p99 in µs), and processor time of the server in µs per request, kernel included,
-accepting not. One thread each, the load on another core, closed loop. The time per request suffers least from what else
-runs. The last line compares with the peer of the highest rate, and with the one of the least time: medians of the rounds'
-ratios. The aim is a rate of at least 1.
+accepting not. One thread each, the load on another core, closed loop. All servers hold their connections throughout and
+take short turns, so that what disturbs the machine disturbs all of them. The time per request suffers least from what
+else runs. The last line compares with the peer of the highest rate, and with the one of the least time: medians of the
+rounds' ratios, ± their standard error. The aim is a rate of at least 1.
 """
-LAP = 50e-6  # seconds a connection: the warm-up is at least one round of all of them
 SPARE = 100  # descriptors that a server needs besides its connections
 
 
@@ -33,16 +35,19 @@ def servers(bench):
     return found
 
 
-def one_run(bench, server, connections, size):
-    def measure():
-        command, pattern = server
-        with bench.serving(command, pattern, bench.server_cpu) as (pid, port):
-            out = bench.run([bench.path(LOAD), str(port), str(connections), str(size),
-                             "%g" % (bench.seconds * 0.3 + connections * LAP),
-                             "%g" % bench.seconds, str(pid)], bench.client_cpu, timeout=120)
-        rate, _, p99, _, time = map(float, out.split())
-        return rate, p99, time
-    return measure
+@contextlib.contextmanager
+def loaded(bench, server, connections, size):
+    """A server that holds its connections, as a function that gives it work for a turn and returns what was measured."""
+    command, pattern = server
+    with bench.serving(command, pattern, bench.server_cpu) as (pid, port):
+        argv = [bench.path(LOAD), str(port), str(connections), str(size), str(pid)]
+        with bench.talking(argv, bench.client_cpu) as ask:
+            ask()
+
+            def turn():
+                rate, _, p99, time = map(float, ask("%g" % bench.seconds).split())
+                return rate, p99, time
+            yield turn
 
 
 def against_the_best(figures):
@@ -53,8 +58,8 @@ def against_the_best(figures):
         return "no peer"
     fast = max(peers, key=lambda n: peers[n][0].median)
     thrifty = min(peers, key=lambda n: peers[n][2].median)
-    return "%s (%s); %s (%s)" % (common.ratio(ours[0], peers[fast][0]).text("%.3f"), fast,
-                                 common.ratio(ours[2], peers[thrifty][2]).text("%.3f"), thrifty)
+    return "%s (%s); %s (%s)" % (common.ratio(ours[0], peers[fast][0]).certain("%.3f"), fast,
+                                 common.ratio(ours[2], peers[thrifty][2]).certain("%.3f"), thrifty)
 
 
 def measure(bench):
@@ -71,7 +76,9 @@ def measure(bench):
                 continue
             # The tutorial's server takes one client after another, and 1024 bytes at a time.
             competing = {n: s for n, s in everyone.items() if n != PYTHON or connections == 1}
-            figures = bench.interleave({n: one_run(bench, s, connections, size) for n, s in competing.items()})
+            with contextlib.ExitStack() as stack:
+                figures = bench.interleave({n: stack.enter_context(loaded(bench, s, connections, size))
+                                            for n, s in competing.items()})
             for name in everyone:
                 rows[name].append("%s (%.0f) %.2f" % (figures[name][0].text(), figures[name][1].median,
                                                       figures[name][2].median) if name in figures else "one at a time")

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import os
 import platform
+import random
 import re
 import resource
 import statistics
@@ -40,6 +41,13 @@ class Figure:
         number = re.sub(r"(?<=\d)(?=(\d{3})+(?!\d))", ",", form % (self.median * scale)) if form == "%.0f" \
             else form % (self.median * scale)
         return "%s ±%.0f" % (number, self.spread())
+
+
+    def certain(self, form="%.3f"):
+        """The median with its standard error, for many short rounds, a few of which went astray: reckoned from the
+        median of the deviations (1.4826 of which are a standard deviation; a median errs 1.2533 times as far as a mean)."""
+        deviation = 1.4826 * statistics.median(abs(value - self.median) for value in self.values)
+        return (form + " ±" + form) % (self.median, 1.2533 * deviation / len(self.values) ** 0.5)
 
 
 def ratio(one, other):
@@ -100,13 +108,35 @@ class Bench:
             process.wait()
             process.stdout.close()
 
+    @contextlib.contextmanager
+    def talking(self, argv, cpu):
+        """A command on a CPU that answers a line with a line, as a function: ask(line), or ask() for the first word."""
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+                                   preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+
+        def ask(line=None):
+            if line is not None:
+                process.stdin.write(line + "\n")
+            answer = process.stdout.readline()
+            if not answer:
+                raise RuntimeError("%s stopped" % argv[0])
+            return answer
+        try:
+            yield ask
+        finally:
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
+
     def interleave(self, competitors):
         """{name: measure()} -> {name: Figure}, or a tuple of figures where measure() returns a tuple. The competitors
-        take turns, in an order that rotates, so that what disturbs the machine disturbs all of them alike."""
+        take turns, each round in another order, so that what disturbs the machine disturbs all of them alike, and nobody
+        always finds the caches as the same other one left them."""
         names, values = list(competitors), {name: [] for name in competitors}
-        for turn in range(self.rounds):
-            start = turn % len(names)
-            for name in names[start:] + names[:start]:
+        order = random.Random(1)
+        for _ in range(self.rounds):
+            for name in order.sample(names, len(names)):
                 values[name].append(competitors[name]())
         return {name: tuple(map(Figure, zip(*v))) if isinstance(v[0], tuple) else Figure(v)
                 for name, v in values.items()}

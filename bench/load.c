@@ -1,14 +1,16 @@
 /* The load of bench/run upper: N connections, each sends a message and waits for all of its answer, again and again.
  *
- *     bench-load PORT CONNECTIONS SIZE WARM-UP-SECONDS SECONDS [SERVER]
+ *     bench-load PORT CONNECTIONS SIZE [SERVER]
  *
- * One thread. Checks that answers come in upper case. Prints: requests per second, p50 and p99 in
- * microseconds, how many requests there were with those of the warm-up, and the processor time in microseconds that the
- * process SERVER took for each request after the warm-up (0 without one). */
+ * One thread. Prints `ready` when it is connected. Then each line of standard input, a number of seconds, makes it work for
+ * that long, and at least until each connection has been answered twice: once to warm up, which is not counted. It checks
+ * that answers come in upper case, and prints: requests per second, p50 and p99 in microseconds, and the processor time
+ * in microseconds that the process SERVER took for each request (0 without one). Between two lines nothing is under way. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,41 +116,49 @@ static int take(struct connection *c) {
     return c->missing == 0;
 }
 
-/* Asks on all connections and asks again whoever has been answered, until it is time. Prints what it counted. */
-static void go(struct connection *all, size_t count, size_t size, int poller, double warm_up, double seconds,
-               const char *server) {
-    double at = now(), start = at + warm_up, end = start + seconds, used = -1;
-    long done = 0, all_done = 0;
-    for (size_t i = 0; i < count; i++)
-        ask(&all[i], size, at);
-    while (at < end) {
-        struct epoll_event events[BATCH];
-        int n = epoll_wait(poller, events, BATCH, 5000);
-        if (n == 0)
-            exit((fprintf(stderr, "bench-load: no answer for 5 s\n"), 1));
-        at = now();
-        if (used < 0 && at >= start)
-            used = processor_time(server);
-        for (int i = 0; i < n; i++) {
-            struct connection *c = events[i].data.ptr;
-            if (!take(c))
-                continue;
-            all_done++;
-            if (at >= start) {
-                record(at - c->sent_at);
-                done++;
-            }
+/* Waits for answers, counts them in *answered, and records them where `counted`. Those that have been answered are asked again
+ * where `again`. The time afterwards. */
+static double turn(size_t size, int poller, bool again, bool counted, long *answered) {
+    struct epoll_event events[BATCH];
+    int n = epoll_wait(poller, events, BATCH, 5000);
+    if (n == 0)
+        exit((fprintf(stderr, "bench-load: no answer for 5 s\n"), 1));
+    double at = now();
+    for (int i = 0; i < n; i++) {
+        struct connection *c = events[i].data.ptr;
+        if (!take(c))
+            continue;
+        ++*answered;
+        if (counted)
+            record(at - c->sent_at);
+        if (again)
             ask(c, size, at);
-        }
     }
+    return at;
+}
+
+/* Works for some seconds and prints what it counted. */
+static void work(struct connection *all, long count, size_t size, int poller, double seconds, const char *server) {
+    long warm = 0, done = 0, rest = 0;
+    memset(histogram, 0, sizeof histogram);
+    double at = now();
+    for (long i = 0; i < count; i++)
+        ask(&all[i], size, at);
+    while (warm < count)
+        at = turn(size, poller, true, false, &warm);
+    double start = at, used = processor_time(server);
+    while (at < start + seconds || done < count)
+        at = turn(size, poller, true, true, &done);
     used = processor_time(server) - used;
-    printf("%.0f %.0f %.0f %ld %.4f\n", (double)done / (at - start), percentile(0.5), percentile(0.99), all_done,
-           done > 0 ? 1e6 * used / (double)done : 0);
+    while (rest < count)
+        turn(size, poller, false, false, &rest);
+    printf("%.0f %.0f %.0f %.4f\n", (double)done / (at - start), percentile(0.5), percentile(0.99),
+           1e6 * used / (double)done);
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6 && argc != 7) {
-        fprintf(stderr, "usage: bench-load PORT CONNECTIONS SIZE WARM-UP-SECONDS SECONDS [SERVER]\n");
+    if (argc != 4 && argc != 5) {
+        fprintf(stderr, "usage: bench-load PORT CONNECTIONS SIZE [SERVER]\n");
         return 2;
     }
     int port = (int)strtol(argv[1], NULL, 10), poller = epoll_create1(0);
@@ -159,6 +169,9 @@ int main(int argc, char **argv) {
     memset(message, 'a', sizeof message);
     for (size_t i = 0; i < count; i++)
         open_one(&all[i], port, poller);
-    go(all, count, size, poller, strtod(argv[4], NULL), strtod(argv[5], NULL), argc == 7 ? argv[6] : "");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    puts("ready");
+    for (char line[64]; fgets(line, sizeof line, stdin) != NULL;)
+        work(all, (long)count, size, poller, strtod(line, NULL), argc == 5 ? argv[4] : "");
     return 0;
 }

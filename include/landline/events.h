@@ -12,6 +12,7 @@ enum ll_events {
     LL_PRIORITY = 4, /* out-of-band data; see POLLPRI in poll(2) */
     LL_HANGUP = 8,   /* the peer has ended its direction, told also while LL_READ is not asked for; stays true, so
                       * stop asking once it was said */
+    LL_EDGE = 16,    /* beside others, in a loop: told when one of them begins, or more arrives, not while it lasts */
 };
 
 #ifdef __cplusplus

@@ -91,7 +91,10 @@ typedef void ll_watch_fn(void *arg, unsigned events);
 
 /* Watches descriptor `fd` for `events` (0: nothing for now). `fd` stays yours; it should be non-blocking, and must
  * stay open until ll_watch_free(): free first, close after. One watch per descriptor and loop: dup(2) for a second.
- * Level-triggered: while the condition holds the callback runs in each pass, so reading a part is enough.
+ * Level-triggered: while the condition holds the callback runs in each pass, so reading a part is enough. With LL_EDGE
+ * edge-triggered (EPOLLET, epoll(7)), which spares the kernel a second look at the descriptor in each pass: the callback
+ * goes on until -EAGAIN, or of a stream until a call gave less than it was asked for, or else calls ll_watch_again().
+ * Ask for LL_HANGUP and LL_PRIORITY too, and call again when one is told: a short read may have ended there.
  * Errors: -EBADF not open; -EPERM a kind that is always ready (a regular file); -EEXIST already watched; -EINVAL
  * unknown event bits; -ENOSPC the system's limit of watches. */
 LL_API int ll_loop_fd(ll_loop *loop, int fd, unsigned events, ll_watch_fn *call, void *arg, ll_watch **out);
@@ -100,6 +103,10 @@ LL_API int ll_loop_fd(ll_loop *loop, int fd, unsigned events, ll_watch_fn *call,
  * before the next wait. Should it refuse then (it does only for a descriptor closed too early, or without memory),
  * the callback runs with the events asked for, and the read or write finds the error. */
 LL_API void ll_watch_set(ll_watch *watch, unsigned events);
+
+/* What an edge-triggered watch was told of is not finished: it is told again in the next pass, if there is still something.
+ * Costs a system call. */
+LL_API void ll_watch_again(ll_watch *watch);
 
 /* The other way to say what a watch waits for: the loop asks. `wants` computes the events from the state of your
  * object; it runs before the next wait after the watch called back or ll_watch_touch() was called, and must not

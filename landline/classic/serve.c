@@ -85,7 +85,7 @@ static int admit(struct classic_server *server, ll_socket *socket) {
         goto refuse;
     peer->server = server;
     peer->socket = socket;
-    rc = ll_loop_fd(server->loop, ll_socket_fileno(socket), LL_READ, service->ready, peer, &peer->watch);
+    rc = ll_loop_fd(server->loop, ll_socket_fileno(socket), service->events, service->ready, peer, &peer->watch);
     if (rc < 0)
         goto refuse;
     peer->next = server->peers;

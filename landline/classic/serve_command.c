@@ -148,8 +148,8 @@ static void end(void *arg) {
 
 #define COMMAND_SERVICE(label, number)                                                                                 \
     {                                                                                                                  \
-        .name = label, .about = "run commands as this user", .port = number, .peer_size = sizeof(struct command_peer), \
-        .ready = ready, .end = end                                                                                     \
+        .name = label, .about = "run commands as this user", .port = number, .events = LL_READ,                        \
+        .peer_size = sizeof(struct command_peer), .ready = ready, .end = end                                           \
     }
 
 const struct classic_service classic_service_exec = COMMAND_SERVICE("exec", 6969);

@@ -196,6 +196,7 @@ const struct classic_service classic_service_file = {
     .name = "file",
     .about = "read any file that this user can read",
     .port = 2222,
+    .events = LL_READ,
     .segment = PIECE + TIMESTAMPS,
     .peer_size = sizeof(struct file_peer),
     .ready = ready,

@@ -15,6 +15,9 @@
 #include "lib/base/ascii.h"
 #include "lib/base/limits.h"
 
+/* Edge-triggered: a receive of less than it asked for took all there was, which spares the kernel a look to see that. */
+enum { QUESTION = LL_READ | LL_HANGUP | LL_PRIORITY | LL_EDGE };
+
 struct upper_peer {
     struct classic_peer peer;
     unsigned char *rest; /* answered but not yet taken: rest[start … end - 1]; NULL: nothing */
@@ -44,12 +47,11 @@ static void flush(struct upper_peer *u) {
         return;
     free(u->rest);
     u->rest = NULL;
-    ll_watch_set(u->peer.watch, LL_READ);
+    ll_watch_set(u->peer.watch, QUESTION);
 }
 
 static void ready(void *arg, unsigned events) {
     struct upper_peer *u = arg;
-    (void)events;
     if (u->rest != NULL) {
         flush(u);
         return;
@@ -60,8 +62,12 @@ static void ready(void *arg, unsigned events) {
     unsigned char *bytes = u->peer.server->scratch;
     ascii_upper(bytes, (size_t)got);
     ssize_t sent = ll_socket_send(u->peer.socket, bytes, (size_t)got, 0);
-    if (sent == got)
+    if (sent == got) {
+        /* Full, or the end or urgent data stands behind it. */
+        if (got == LIMIT_CLASSIC_UPPER || events != LL_READ)
+            ll_watch_again(u->peer.watch);
         return;
+    }
     if (sent == -EAGAIN)
         sent = 0;
     if (sent < 0 || !keep_rest(u, bytes + sent, (size_t)(got - sent)))
@@ -79,6 +85,7 @@ const struct classic_service classic_service_upper = {
     .name = "upper",
     .about = "have text upper-cased",
     .port = 6969,
+    .events = QUESTION,
     .peer_size = sizeof(struct upper_peer),
     .ready = ready,
     .end = end,

@@ -19,7 +19,7 @@ struct classic_server;
 struct classic_peer {
     struct classic_server *server;
     ll_socket *socket; /* non-blocking */
-    ll_watch *watch;   /* asks for LL_READ at first */
+    ll_watch *watch;   /* asks for the service's events at first */
     struct classic_peer *next, **link;
 };
 
@@ -29,6 +29,7 @@ struct classic_service {
     const char *about; /* what anyone who reaches the port can do */
     int port;
     int segment;         /* the most bytes of TCP payload and options in one segment; 0: the system's choice */
+    unsigned events;     /* what a peer waits for at first */
     size_t peer_size;    /* bytes of its struct, zeroed before `ready` is called first */
     ll_watch_fn *ready;  /* the argument is the peer */
     void (*end)(void *); /* lets go of what the peer holds beside socket and watch; NULL: nothing */

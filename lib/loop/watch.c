@@ -6,7 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { ALL_EVENTS = LL_READ | LL_WRITE | LL_PRIORITY | LL_HANGUP };
+enum {
+    ALL_EVENTS = LL_READ | LL_WRITE | LL_PRIORITY | LL_HANGUP,
+    ASKABLE = ALL_EVENTS | LL_EDGE,
+    UNTOLD = 0xff, /* as `told`: whatever is wanted, the kernel is told, and looks at the descriptor anew */
+};
 
 /* Without an interest the kernel would still report errors and hang-ups, for ever; edge-triggered it does so at most
  * once, and the dispatcher drops that. */
@@ -14,7 +18,8 @@ static uint32_t bits_of(unsigned events) {
     if (events == 0)
         return EPOLLET;
     return (events & LL_READ ? (uint32_t)EPOLLIN : 0) | (events & LL_WRITE ? (uint32_t)EPOLLOUT : 0) |
-           (events & LL_PRIORITY ? (uint32_t)EPOLLPRI : 0) | (events & LL_HANGUP ? (uint32_t)EPOLLRDHUP : 0);
+           (events & LL_PRIORITY ? (uint32_t)EPOLLPRI : 0) | (events & LL_HANGUP ? (uint32_t)EPOLLRDHUP : 0) |
+           (events & LL_EDGE ? (uint32_t)EPOLLET : 0);
 }
 
 static unsigned events_of(uint32_t bits) {
@@ -38,7 +43,7 @@ static void release(struct owned *self) {
 
 int ll_loop_fd(ll_loop *loop, int fd, unsigned events, ll_watch_fn *call, void *arg, ll_watch **out) {
     *out = NULL;
-    if (events & ~(unsigned)ALL_EVENTS)
+    if (events & ~(unsigned)ASKABLE)
         return -EINVAL;
     ll_watch *w = calloc(1, sizeof *w);
     if (w == NULL)
@@ -57,9 +62,14 @@ int ll_loop_fd(ll_loop *loop, int fd, unsigned events, ll_watch_fn *call, void *
 }
 
 void ll_watch_set(ll_watch *w, unsigned events) {
-    w->wanted = (uint8_t)(events & ALL_EVENTS);
+    w->wanted = (uint8_t)(events & ASKABLE);
     if (w->wanted != w->told)
         put_on_agenda(w);
+}
+
+void ll_watch_again(ll_watch *w) {
+    w->told = UNTOLD;
+    put_on_agenda(w);
 }
 
 void ll_watch_ask(ll_watch *w, ll_wants_fn *wants) {
@@ -87,7 +97,7 @@ void ll_watch_free(ll_watch *w) {
 
 static void ask(ll_watch *w) {
     if (w->wants != NULL)
-        w->wanted = (uint8_t)(w->wants(w->arg) & ALL_EVENTS);
+        w->wanted = (uint8_t)(w->wants(w->arg) & ASKABLE);
 }
 
 /* Returns 1 if the watch had to call back because the kernel refused. */
@@ -98,7 +108,7 @@ static int settle_one(ll_loop *loop, ll_watch *w) {
     w->told = w->wanted;
     if (poller_change(&loop->poller, w->fd, bits_of(w->wanted), w) == 0 || w->wanted == 0)
         return 0;
-    w->call(w->arg, w->wanted);
+    w->call(w->arg, w->wanted & ALL_EVENTS);
     return 1;
 }
 
@@ -133,8 +143,12 @@ int watch_dispatch(ll_loop *loop, int n) {
         if (w->on_agenda)
             ask(w);
         unsigned events = events_of(event->events) & w->wanted;
-        if (events == 0)
+        if (events == 0) {
+            /* An edge is told once: who asks for it again before the next wait must not miss it. */
+            if (w->told & LL_EDGE)
+                ll_watch_again(w);
             continue;
+        }
         if (w->wants != NULL)
             put_on_agenda(w);
         w->call(w->arg, events);

@@ -35,9 +35,11 @@ def test_pingpong_runs(build, landline, way, arguments):
 def test_the_load_holds_the_answers_against_the_questions(build, landline, size):
     server = landline.start("classic", "serve", "upper", "--listen", "127.0.0.1:0")
     _, port = server.listening()
-    result = landline.run([os.path.join(build, "bench", "bench-load"), str(port), "20", str(size), "0", "0.2"])
+    result = landline.run([os.path.join(build, "bench", "bench-load"), str(port), "20", str(size)], input=b"0.1\n0\n")
     assert result.returncode == 0, result.stderr
-    assert int(result.stdout.split()[3]) >= 20
+    ready, *turns = result.stdout.decode().splitlines()
+    assert ready == "ready" and len(turns) == 2
+    assert all(float(turn.split()[0]) > 0 for turn in turns)
 
 
 def instructions(build, way, count, scratch):

@@ -64,6 +64,22 @@ def test_upper_keeps_every_byte_for_a_slow_client(landline):
     assert resident < 32 << 10  # KiB: what is not taken waits in the client, not here
 
 
+@pytest.mark.parametrize("size", [1, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 64 << 10])
+def test_upper_takes_all_that_came_at_once(landline, size):
+    """Text with its end, and text with urgent data in it: a receive ends early there, and what follows must not be left."""
+    server, port = serve(landline, "upper")
+    with connect(port) as whole, connect(port) as urgent:
+        server.signal(signal.SIGSTOP)
+        whole.sendall(b"a" * size)
+        whole.shutdown(socket.SHUT_WR)
+        urgent.sendall(b"b" * size)
+        urgent.send(b"!", socket.MSG_OOB)
+        urgent.sendall(b"c" * size)
+        server.signal(signal.SIGCONT)
+        assert receive_to_end(whole) == b"A" * size
+        assert receive(urgent, 2 * size) == b"B" * size + b"C" * size
+
+
 # ---- exec ----
 
 

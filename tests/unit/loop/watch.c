@@ -112,6 +112,64 @@ static void half_close_is_told_without_reading(void **state) {
     assert_int_equal(f->events, LL_HANGUP);
 }
 
+static void edges_are_told_once(void **state) {
+    struct fixture *f = *state;
+    char byte;
+    watch(f, LL_READ | LL_HANGUP | LL_EDGE);
+    assert_int_equal(write(f->theirs, "ab", 2), 2);
+    assert_int_equal(step(f), 1);
+    assert_int_equal(f->events, LL_READ);
+    assert_int_equal(read(f->ours, &byte, 1), 1);
+    assert_int_equal(step(f), 0);
+    assert_int_equal(write(f->theirs, "c", 1), 1);
+    assert_int_equal(step(f), 1);
+    assert_int_equal(step(f), 0);
+    shutdown(f->theirs, SHUT_WR);
+    assert_int_equal(step(f), 1);
+    assert_int_equal(f->events, LL_READ | LL_HANGUP);
+    assert_int_equal(step(f), 0);
+}
+
+static void an_edge_that_is_not_finished_is_told_again(void **state) {
+    struct fixture *f = *state;
+    char bytes[2];
+    watch(f, LL_READ | LL_EDGE);
+    assert_int_equal(write(f->theirs, "ab", 2), 2);
+    assert_int_equal(step(f), 1);
+    ll_watch_again(f->watch);
+    assert_int_equal(step(f), 1);
+    assert_int_equal(read(f->ours, bytes, 2), 2);
+    ll_watch_again(f->watch); /* in vain */
+    assert_int_equal(step(f), 0);
+    assert_int_equal(f->calls, 2);
+}
+
+/* One callback pauses the watch after its edge was fetched, and another one goes on with it: nothing is told to nobody. */
+static void pause_before(void *arg, unsigned events) {
+    struct fixture *f = arg;
+    (void)events;
+    ll_watch_set(f->watch, 0);
+}
+
+static void an_edge_is_not_lost_to_a_pause(void **state) {
+    struct fixture *f = *state;
+    int pipe_ends[2];
+    ll_watch *first;
+    assert_int_equal(pipe2(pipe_ends, O_CLOEXEC | O_NONBLOCK), 0);
+    assert_int_equal(ll_loop_fd(f->loop, pipe_ends[0], LL_READ, pause_before, f, &first), 0);
+    watch(f, LL_READ | LL_EDGE);
+    assert_int_equal(write(pipe_ends[1], "x", 1), 1); /* ready first, so called first */
+    assert_int_equal(write(f->theirs, "a", 1), 1);
+    assert_int_equal(step(f), 1);
+    assert_int_equal(f->calls, 0);
+    ll_watch_free(first);
+    ll_watch_set(f->watch, LL_READ | LL_EDGE);
+    assert_int_equal(step(f), 1);
+    assert_int_equal(f->events, LL_READ);
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
+
 static void urgent_data(void **state) {
     struct fixture *f = *state;
     watch(f, LL_PRIORITY);
@@ -292,6 +350,9 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(level_triggered),
+        TEST(edges_are_told_once),
+        TEST(an_edge_that_is_not_finished_is_told_again),
+        TEST(an_edge_is_not_lost_to_a_pause),
         TEST(set_changes_interest),
         TEST(hang_up_of_a_paused_watch),
         TEST(half_close_is_told_without_reading),
