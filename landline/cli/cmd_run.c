@@ -84,6 +84,7 @@ static int run(const struct run_options *options, int input, const struct operan
                                  .terminal = options->terminal,
                                  .escapes = options->terminal && input >= 0 && isatty(input),
                                  .kill_on_leave = true,
+                                 .keep_on_hangup = options->on_loss == LL_KEEP,
                                  .quiet = options->quiet,
                                  .verbose = options->verbose > 0,
                                  .json = options->json,

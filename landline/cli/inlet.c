@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "landline/error.h"
 #include "lib/os/terminal.h"
 
 enum { PIECE = 64 << 10 };
@@ -34,6 +35,15 @@ static bool is_ready(const struct inlet *inlet) {
     return inlet->always_ready || poll(&ready, 1, 0) > 0;
 }
 
+/* What the end is. A terminal that was hung up ends as a file does, or with an error, as it happens; one on which an end was
+ * typed is still there. */
+static int end_of(const struct inlet *inlet, ssize_t n) {
+    int error = n < 0 ? -errno : 0;
+    struct pollfd state = {.fd = inlet->fd};
+    bool hung_up = poll(&state, 1, 0) > 0 && (state.revents & POLLHUP) != 0;
+    return inlet->is_terminal && (hung_up || error != 0) ? LL_EOF : error;
+}
+
 /* One piece: whether more may be there. */
 static bool read_piece(struct inlet *inlet) {
     size_t room = inlet->owner->room(inlet->arg);
@@ -47,7 +57,7 @@ static bool read_piece(struct inlet *inlet) {
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
         return false;
     if (n <= 0) {
-        finish(inlet, n < 0 ? -errno : 0);
+        finish(inlet, end_of(inlet, n));
         return false;
     }
     inlet->owner->bytes(inlet->arg, inlet->bytes, (size_t)n);

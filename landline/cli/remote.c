@@ -18,7 +18,7 @@
 #include "lib/os/clock.h"
 #include "lib/os/terminal.h"
 
-enum { SIGNALS = 6, CHANNELS = 3 };
+enum { SIGNALS = 6, CHANNELS = 3, INTERRUPT_KEY = 3 /* ^C */ };
 
 /* One output: where it goes, and of which channel. */
 struct exit_way {
@@ -37,11 +37,15 @@ struct remote {
     ll_signal *signals[SIGNALS];
     struct terminal_mode mode;
     struct keys keys;
-    bool over;
-    int left_by;   /* the signal that made us leave, or SIGHUP for `~.` */
-    bool detached; /* by `~d` or signals_leave */
+    bool over, left;
+    int left_status; /* the exit status, once the user has left while it ran */
+    bool detached;   /* … and let it go on on purpose */
     unsigned interrupts;
-    int64_t lost_at; /* since when the link is gone, 0 while it is there */
+    bool hung_up;        /* SIGHUP was obeyed, or the end of our terminal that comes with it */
+    bool terminal_ended; /* that end came first: the signal is still to come */
+    bool hears_hangup;   /* our parent does not ignore it */
+    bool linked;         /* the server has let us in */
+    int64_t lost_at;     /* since when the link is gone, 0 while it is there */
     char lost_clock[16];
     bool busy_told;
     struct buf json;            /* one event */
@@ -63,6 +67,8 @@ static bool shows_link(const struct remote *remote) {
 static void client_event(void *arg, enum ll_client_event event, const struct ll_failure *failure) {
     struct remote *remote = arg;
     char text[128], length[32];
+    if (event == LL_CLIENT_CONNECTED || event == LL_CLIENT_LOST)
+        remote->linked = event == LL_CLIENT_CONNECTED;
     if (event == LL_CLIENT_LOST && remote->lost_at == 0) {
         time_t now = time(NULL);
         struct tm tm;
@@ -71,7 +77,7 @@ static void client_event(void *arg, enum ll_client_event event, const struct ll_
         strftime(remote->lost_clock, sizeof remote->lost_clock, "%H:%M:%S", &tm);
         if (remote->options.verbose)
             cli_error("%s", failure->sentence);
-        snprintf(text, sizeof text, "no link since %s, trying again …", remote->lost_clock);
+        snprintf(text, sizeof text, "no link since %s, trying again (Ctrl-C leaves) …", remote->lost_clock);
         if (shows_link(remote))
             tell(remote, text);
     } else if (event == LL_CLIENT_RETRY && remote->options.verbose) {
@@ -169,10 +175,11 @@ const struct ll_run_callbacks *remote_callbacks(void) {
 
 /* ---- input ---- */
 
-static void leave(struct remote *remote, int signal, bool detach) {
+static void leave(struct remote *remote, int status, bool detach) {
     if (remote->options.kill_on_leave && !detach)
         ll_run_signal(remote->run, SIGKILL);
-    remote->left_by = signal;
+    remote->left = true;
+    remote->left_status = status;
     remote->detached = detach;
 }
 
@@ -189,10 +196,10 @@ static void suspend(struct remote *remote) {
 static void key_command(struct remote *remote, enum keys_command command) {
     switch (command) {
     case KEYS_LEAVE:
-        leave(remote, SIGHUP, false);
+        leave(remote, 128 + SIGHUP, false);
         break;
     case KEYS_DETACH:
-        leave(remote, SIGHUP, true);
+        leave(remote, EXIT_OK, true);
         break;
     case KEYS_SUSPEND:
         suspend(remote);
@@ -223,7 +230,10 @@ static void input_bytes(void *arg, const uint8_t *bytes, size_t n) {
         ll_run_input(remote->run, bytes, n);
         return;
     }
-    while (n > 0 && remote->left_by == 0) {
+    /* What cannot interrupt anything there, because there is no link, interrupts us: as the signal does where keys send one. */
+    if (!remote->linked && memchr(bytes, INTERRUPT_KEY, n) != NULL)
+        leave(remote, 128 + SIGINT, false);
+    while (n > 0 && !remote->left) {
         uint8_t kept[4096 + 1];
         size_t used, kept_n, piece = n < sizeof kept - 1 ? n : sizeof kept - 1;
         enum keys_command command = keys_filter(&remote->keys, bytes, piece, &used, kept, &kept_n);
@@ -235,34 +245,51 @@ static void input_bytes(void *arg, const uint8_t *bytes, size_t n) {
     }
 }
 
-static void input_end(void *arg, int error) {
-    struct remote *remote = arg;
-    if (error != 0 && error != -EIO)
-        cli_error("cannot read the input: %s", ll_strerror(error));
-    if (remote->options.terminal && error != 0)
-        leave(remote, SIGHUP, false); /* our terminal is gone */
-    else
-        ll_run_input_end(remote->run);
-}
-
-static const struct inlet_owner inlet_owner = {input_wanted, input_bytes, input_end};
-
 /* ---- signals ---- */
 
 static void to_leave_or_to_send(struct remote *remote, int signo) {
     if (remote->options.signals_leave) {
-        leave(remote, signo, true);
+        leave(remote, 128 + signo, true);
         return;
     }
     /* What ends a terminal ends its session: an interactive shell would ignore TERM. */
     if (remote->options.terminal && (signo == SIGTERM || signo == SIGHUP)) {
-        leave(remote, signo, false);
+        leave(remote, 128 + signo, signo == SIGHUP && remote->options.keep_on_hangup);
         return;
     }
     /* The second one leaves; and so does the first when it cannot be delivered. */
     if (remote->interrupts++ > 0 || ll_run_signal(remote->run, signo) != 0)
-        leave(remote, signo, false);
+        leave(remote, 128 + signo, false);
 }
+
+/* Closing a terminal's window is one event that comes as two, SIGHUP and the end of what is typed, in either order. */
+static void hangup_signal(struct remote *remote) {
+    if (!remote->terminal_ended)
+        to_leave_or_to_send(remote, SIGHUP);
+    remote->terminal_ended = false;
+    remote->hung_up = true;
+}
+
+static void hangup_input(struct remote *remote) {
+    if (remote->hung_up)
+        return;
+    remote->hung_up = remote->terminal_ended = true;
+    if (remote->options.terminal || remote->hears_hangup)
+        to_leave_or_to_send(remote, SIGHUP);
+}
+
+/* The run's input ends where ours does; behind the signal, where our terminal is gone and the run has none. */
+static void input_end(void *arg, int error) {
+    struct remote *remote = arg;
+    if (error == LL_EOF)
+        hangup_input(remote);
+    else if (error != 0)
+        cli_error("cannot read the input: %s", ll_strerror(error));
+    if (!remote->left)
+        ll_run_input_end(remote->run);
+}
+
+static const struct inlet_owner inlet_owner = {input_wanted, input_bytes, input_end};
 
 static void signalled(void *arg, int signo, pid_t pid) {
     struct remote *remote = arg;
@@ -279,7 +306,9 @@ static void signalled(void *arg, int signo, pid_t pid) {
         break;
     default:
         if (remote->over)
-            remote->left_by = signo; /* only the output is waited for */
+            remote->left = true; /* only the output is waited for */
+        else if (signo == SIGHUP)
+            hangup_signal(remote);
         else
             to_leave_or_to_send(remote, signo);
     }
@@ -294,6 +323,7 @@ static int take_signals(struct remote *remote) {
         if (sigaction(numbers[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN)
             continue;
         error = ll_loop_signal(remote->loop, numbers[i], signalled, remote, &remote->signals[i]);
+        remote->hears_hangup |= numbers[i] == SIGHUP;
     }
     return error;
 }
@@ -375,7 +405,7 @@ ll_client *remote_client(struct remote *remote) {
 }
 
 static bool is_done(const struct remote *remote) {
-    if (remote->left_by != 0)
+    if (remote->left)
         return true;
     return remote->over && outlet_waiting(remote->ways[1].outlet) == 0 && outlet_waiting(remote->ways[2].outlet) == 0;
 }
@@ -389,9 +419,7 @@ static int left_status(struct remote *remote, struct verdict *verdict) {
     bool goes_on = remote->detached || !remote->options.kill_on_leave || remote->lost_at != 0;
     if (goes_on && !remote->options.quiet)
         cli_error("%s", verdict->failure.sentence);
-    if (remote->lost_at != 0)
-        return EXIT_UNKNOWN;
-    return remote->detached && remote->left_by == SIGHUP ? EXIT_OK : 128 + remote->left_by;
+    return remote->lost_at != 0 ? EXIT_UNKNOWN : remote->left_status;
 }
 
 static void say_output_errors(const struct remote *remote) {
@@ -407,11 +435,10 @@ static int conclude(struct remote *remote, struct verdict *verdict) {
     if (!remote->over)
         return left_status(remote, verdict);
     verdict->error = ll_run_result(remote->run, &verdict->result, &verdict->failure);
-    if (remote->options.json && remote->left_by == 0) {
+    if (remote->options.json && !remote->left) {
         verdict_json(&remote->json, verdict);
         json_line(remote);
-        while (outlet_waiting(remote->ways[1].outlet) > 0 && remote->left_by == 0 &&
-               ll_loop_step(remote->loop, LL_NEVER) >= 0)
+        while (outlet_waiting(remote->ways[1].outlet) > 0 && !remote->left && ll_loop_step(remote->loop, LL_NEVER) >= 0)
             continue;
     }
     say_output_errors(remote);
@@ -438,7 +465,7 @@ int remote_follow(struct remote *remote, ll_run *run, struct verdict *verdict) {
         int n = ll_loop_step(remote->loop, LL_NEVER);
         if (n < 0) {
             cli_error("%s", ll_strerror(n));
-            remote->left_by = SIGABRT;
+            leave(remote, EXIT_UNKNOWN, true);
         }
     }
     terminal_restore(&remote->mode);

@@ -18,6 +18,7 @@ struct remote_options {
     bool escapes;        /* with it: `~.` at the start of a line leaves, … */
     bool signals_leave;  /* INT, TERM, HUP leave the run alone and end us, instead of going to the run */
     bool kill_on_leave;  /* … a second one, or `~.`, ends the run */
+    bool keep_on_hangup; /* … but when our terminal is gone, the run is left to its on_loss */
     bool quiet, verbose, json;
     bool no_broker;
     double patience_s; /* as ll_client_options */

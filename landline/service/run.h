@@ -86,7 +86,8 @@ struct run {
     ll_watch *input_watch;
     struct buf input;                       /* taken from the feeder, not yet by the program */
     uint64_t input_received, input_written; /* offsets */
-    bool input_ended;
+    bool input_ended;                       /* never of a terminal's: its end is typed */
+    bool inside_line;                       /* … and has to finish a line first */
     struct watcher *feeder;
     uint64_t feeder_age_ms; /* of the run request that feeds, or fed last */
     bool input_taken;       /* by an attach: requests do not feed any more */
@@ -145,6 +146,10 @@ void run_close_output(struct run *run, int channel);
 /* Where all who watch have stopped an output, the program finds out by EPIPE. With nobody there it is kept. */
 void run_close_unwanted(struct run *run, int channel);
 void run_close_input(struct run *run);
+/* Takes bytes of the feeder's. */
+void run_input(struct run *run, struct slice bytes);
+/* No more comes from the feeder (PROTOCOL 7.2: of a terminal's input that is no end). */
+void run_end_input(struct run *run);
 void run_write_input(struct run *run);
 
 /* --- run_end.c --- */

@@ -71,21 +71,14 @@ static void input(struct exchange *x, uint64_t offset, struct slice bytes) {
     struct watcher *w = x->state;
     if (w == NULL || w->run->feeder != w || offset != w->run->input_received)
         return;
-    struct run *run = w->run;
-    run->input_received += bytes.size;
-    if (run->input_fd < 0) {
-        return; /* STOP is on its way */
-    }
-    buf_add(&run->input, bytes.data, bytes.size);
-    run_write_input(run);
+    run_input(w->run, bytes);
 }
 
 static void input_ended(struct exchange *x, uint64_t total) {
     struct watcher *w = x->state;
     if (w == NULL || w->run->feeder != w || total != w->run->input_received)
         return;
-    w->run->input_ended = true;
-    run_write_input(w->run);
+    run_end_input(w->run);
 }
 
 static void acked(struct exchange *x, uint8_t channel, uint64_t to) {

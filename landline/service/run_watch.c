@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/limits.h"
+#include "lib/os/pty.h"
 
 enum { READS_AT_ONCE = 8 };
 
@@ -190,16 +191,6 @@ static void input_is_dead(struct run *run) {
         run->feeder->x->ops->stop_input(run->feeder->x, CODE_ENDED);
 }
 
-static void end_input(struct run *run) {
-    if (!run_is_terminal(run)) {
-        run_close_input(run);
-    } else if (run->input_fd >= 0) {
-        ssize_t n = write(run->input_fd, "\004", 1); /* VEOF */
-        (void)n;
-        run_close_input(run);
-    }
-}
-
 void run_write_input(struct run *run) {
     uint64_t before = run->input_written;
     while (buf_size(&run->input) > 0 && run->input_fd >= 0) {
@@ -217,9 +208,30 @@ void run_write_input(struct run *run) {
         before = UINT64_MAX; /* nothing is acknowledged that was not read: STOP says it */
     if (run->input_written > before && run->feeder != NULL && !run->feeder->leaving)
         run->feeder->x->ops->consumed(run->feeder->x, run->input_written);
-    if (run->input_ended && buf_size(&run->input) == 0 && run->input_fd >= 0)
-        end_input(run);
+    if (run->input_ended && buf_size(&run->input) == 0)
+        run_close_input(run);
     run_touch(run);
+}
+
+void run_input(struct run *run, struct slice bytes) {
+    run->input_received += bytes.size;
+    if (run->input_fd < 0)
+        return; /* STOP is on its way */
+    uint8_t last = bytes.data[bytes.size - 1];
+    run->inside_line = last != '\n' && last != '\r';
+    buf_add(&run->input, bytes.data, bytes.size);
+    run_write_input(run);
+}
+
+void run_end_input(struct run *run) {
+    if (!run_is_terminal(run)) {
+        run->input_ended = true;
+        run_write_input(run);
+        return;
+    }
+    uint8_t end = run->input_fd >= 0 ? pty_end_of_file(run->input_fd) : 0;
+    run_input(run, (struct slice){(const uint8_t[]){end, end}, run->inside_line ? 2 : 1});
+    run->inside_line = false;
 }
 
 /* --- watchers --- */

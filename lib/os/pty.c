@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <termios.h>
@@ -26,6 +27,12 @@ int pty_resize(int master, const struct pty_size *size) {
     struct winsize w = {
         .ws_row = size->rows, .ws_col = size->columns, .ws_xpixel = size->xpixel, .ws_ypixel = size->ypixel};
     return ioctl(master, TIOCSWINSZ, &w) < 0 ? -errno : 0;
+}
+
+uint8_t pty_end_of_file(int master) {
+    struct termios t;
+    bool has_one = tcgetattr(master, &t) == 0 && t.c_cc[VEOF] != _POSIX_VDISABLE;
+    return has_one ? t.c_cc[VEOF] : 4;
 }
 
 int pty_open(int *master, int *terminal, const struct pty_size *size) {

@@ -15,4 +15,7 @@ int pty_open(int *master, int *terminal, const struct pty_size *size);
 /* Its size changes; programs on it get SIGWINCH. 0 or -errno. */
 int pty_resize(int master, const struct pty_size *size);
 
+/* What is typed to end the input there now (c_cc[VEOF]); ^D where it has none. */
+uint8_t pty_end_of_file(int master);
+
 #endif

@@ -104,6 +104,47 @@ def test_come_back(door):
     assert peer.proved(peer.attach(run_id))[1] == b"one\ntwo\n"
 
 
+READS = [b"sh", b"-c", b"stty -echo; echo up; for i in 1 2 3; do cat; echo end$i; done"]
+
+
+@pytest.mark.parametrize("typed, shown, counts", [(b"", b"", 1), (b"line\n", b"line\r\n", 6), (b"part", b"part", 6)])
+def test_the_end_of_a_terminals_input_is_typed(door, typed, shown, counts):
+    """END is the end-of-file character, once, also for a client that comes back; behind an unfinished line it takes two. The
+    input goes on for the next stream that feeds it, which may end it again."""
+    run_id = lp.new_id()
+    first = door.dial()
+    stream = first.open(b"run", lp.run_request(run_id, READS, lp.TTY))
+    first.wait(lambda: stream.output[1] == b"up\r\n")
+    first.give(stream, typed)
+    first.wait(lambda: stream.output[1] == b"up\r\n" + shown + b"end1\r\n")
+    first.close()
+    second = door.dial()
+    stream = second.open(b"run", lp.run_request(run_id, READS, lp.TTY | lp.AGAIN, age_ms=1000), True)
+    second.wait(lambda: stream.opened)
+    assert stream.start0 == counts and not stream.stopped
+    other = second.attach(run_id, flags=2)
+    second.wait(lambda: other.opened)
+    assert other.start0 == counts and not other.stopped
+    second.give(other, b"more\n")
+    second.wait(lambda: other.output[1].endswith(b"more\r\nend2\r\n"))
+    last = second.attach(run_id, flags=2)
+    second.wait(lambda: last.opened)
+    second.give(last, b"")
+    result = lp.Result(second.finish(last))
+    assert (result.kind, result.code, result.total0) == (1, 0, counts + 6 + 1)
+    assert bytes(last.output[1]) == b"up\r\n" + shown + b"end1\r\nmore\r\nend2\r\nend3\r\n"
+
+
+def test_the_terminal_says_what_ends_its_input(door):
+    peer = door.dial()
+    stream = peer.open(b"run", lp.run_request(lp.new_id(), [b"sh", b"-c", b"stty -echo eof ^G; echo up; cat; echo end"],
+                                              lp.TTY))
+    peer.wait(lambda: stream.output[1] == b"up\r\n")
+    peer.give(stream, b"\x04\n")
+    peer.finish(stream)
+    assert bytes(stream.output[1]) == b"up\r\n\x04\r\nend\r\n"
+
+
 RING = 64 << 20  # what the server keeps
 
 

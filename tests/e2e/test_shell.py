@@ -57,7 +57,10 @@ class Terminal:
         os.write(self.master, keys)
 
     def pump(self, timeout=0.05):
-        if select.select([self.master], [], [], timeout)[0]:
+        if self.master < 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout)
+        elif select.select([self.master], [], [], timeout)[0]:
             with contextlib.suppress(OSError):
                 self.shown += os.read(self.master, 65536)
 
@@ -78,6 +81,11 @@ class Terminal:
         self.pump(0)
         return self.process.returncode
 
+    def hang_up(self):
+        """What closing its window does: whoever holds the other end finds it gone."""
+        os.close(self.master)
+        self.master = -1
+
     def restored(self):
         return termios.tcgetattr(self.slave) == self.before
 
@@ -85,7 +93,8 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self.master)
+        if self.master >= 0:
+            os.close(self.master)
         os.close(self.slave)
 
 
@@ -178,14 +187,17 @@ def test_a_lost_link_comes_back_and_nothing_is_lost(far):
         assert t.restored()
 
 
-def test_leaving_without_a_link(far):
+@pytest.mark.parametrize("keys", [b"\r~.", b"\x03", b"half a line\x03"])
+def test_leaving_without_a_link(far, keys):
     with terminal(far, "shell", "box") as t:
         at_prompt(t)
         far.relay.set_open(False)
         far.relay.cut_all(relay.RST)
         t.expect(rb"no link since")
-        t.type(b"\r~.")
+        left = time.monotonic()
+        t.type(keys)
         assert t.wait() == 122
+        assert time.monotonic() - left < 10  # not when it gives up, after minutes
         t.expect(rb"landline attach box [a-z2-7]{26}")
         assert t.restored()
 

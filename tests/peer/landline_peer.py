@@ -223,7 +223,7 @@ class Stream:
         self.ended = {1: False, 2: False}
         self.sent, self.limit, self.told = 0, 65536, {1: have[0], 2: have[1]}
         self.opened = self.result = self.refused = None
-        self.stopped = False
+        self.stopped, self.start0 = False, 0
 
     def reached(self, channel):
         return self.start[channel] + len(self.output[channel])
@@ -324,6 +324,7 @@ class Peer:
         assert s.result is None, "a frame after RESULT"
         if kind == OPENED:
             start0, limit0, start1, start2 = (r.number(8) for _ in range(4))
+            s.start0 = start0
             s.sent, s.limit = start0 if start0 else s.sent, limit0
             assert start1 >= s.start[1] and start2 >= s.start[2]
             s.start, s.opened = {1: start1, 2: start2}, r.data[r.at:]

@@ -321,6 +321,44 @@ static void stored(void **unused) {
     teardown(&w);
 }
 
+/* Whether the call has something to say by itself (its DATA are taken by call_data()). */
+static bool says(struct world *w) {
+    struct buf wire;
+    buf_init(&wire, 1 << 20);
+    take_output(w->client, &wire);
+    bool some = buf_size(&wire) > 0;
+    buf_free(&wire);
+    return some;
+}
+
+/* A terminal's END counts as what is typed for it: who finds that it has arrived does not say it again, and who does not, does. */
+static void ends_a_terminal(void **unused) {
+    (void)unused;
+    for (uint64_t typed = 0; typed <= 2; typed++) {
+        struct world w;
+        uint8_t flags, head[MESSAGE_DATA_HEAD];
+        struct slice payload;
+        setup(&w, RUN_TTY);
+        dial(&w, 1000, &flags);
+        opened(&w, RUN_STARTED, 0, 0, 0);
+        call_input(w.call, "ls\n", 3);
+        assert_int_equal(call_data(w.call, head, &payload), 1);
+        assert_int_equal(call_data(w.call, head, &payload), 0);
+        assert_false(says(&w));
+        call_input_end(w.call);
+        assert_int_equal(call_data(w.call, head, &payload), 0);
+        assert_true(says(&w));
+        hang_up(&w);
+
+        dial(&w, 5000, &flags);
+        opened(&w, RUN_RUNNING, 3 + typed, 0, 0);
+        assert_int_equal(w.step, CALL_OPENED);
+        assert_int_equal(call_data(w.call, head, &payload), 0);
+        assert_int_equal(says(&w), typed == 0);
+        teardown(&w);
+    }
+}
+
 /* Input: never more than its limit, and given back when acknowledged. */
 static void input_limit(void **unused) {
     (void)unused;
@@ -340,8 +378,9 @@ static void input_limit(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumes),  cmocka_unit_test(age),     cmocka_unit_test(lies),   cmocka_unit_test(refusals),
-        cmocka_unit_test(not_sent), cmocka_unit_test(follows), cmocka_unit_test(stored), cmocka_unit_test(input_limit),
+        cmocka_unit_test(resumes),  cmocka_unit_test(age),         cmocka_unit_test(lies),
+        cmocka_unit_test(refusals), cmocka_unit_test(not_sent),    cmocka_unit_test(follows),
+        cmocka_unit_test(stored),   cmocka_unit_test(input_limit), cmocka_unit_test(ends_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
