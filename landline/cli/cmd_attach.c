@@ -6,6 +6,7 @@
 #include "landline/cli/cli.h"
 #include "landline/cli/options.h"
 #include "landline/cli/remote.h"
+#include "landline/client/failure.h"
 #include "landline/proto/run.h"
 #include "lib/os/terminal.h"
 
@@ -45,18 +46,13 @@ static int attach(const struct attach_options *options, const char *host, const 
     struct verdict verdict;
     struct remote *remote;
     ll_run *run;
-    int status = EXIT_LANDLINE;
     if (terminal)
         request.size = remote_size();
-    if (remote_open(&remote, &how, &verdict) != 0) {
-        verdict_say(&verdict);
-    } else if ((verdict.error = ll_run_attach(remote_client(remote), &request, remote_callbacks(), remote, &run)) !=
-               0) {
-        cli_error("%s: cannot attach to '%s': %s", host, which, ll_strerror(verdict.error));
-        verdict.failure.code = verdict.error;
-    } else {
-        status = remote_follow(remote, run, &verdict);
-    }
+    int error = remote_open(&remote, &how, &verdict);
+    if (error == 0 && (error = ll_run_attach(remote_client(remote), &request, remote_callbacks(), remote, &run)) != 0)
+        verdict.error =
+            failure_set(&verdict.failure, error, "%s: cannot attach to '%s': %s", host, which, ll_strerror(error));
+    int status = error == 0 ? remote_follow(remote, run, &verdict) : verdict_refuse(&verdict, options->json);
     if (options->status_file != NULL)
         verdict_file(options->status_file, &verdict);
     remote_free(remote);

@@ -10,6 +10,7 @@
 #include "landline/cli/prompt.h"
 #include "landline/cli/remote.h"
 #include "landline/cli/run_options.h"
+#include "landline/client/failure.h"
 
 static const char ABOUT[] =
     "The command begins at -- or at the first word behind HOST that is not an option; its words arrive byte for byte.\n"
@@ -21,17 +22,18 @@ static const char ABOUT[] =
     "did\n"
     "not start, 126 not executable, 127 not found, 122 not known, because the link was lost for good.";
 
-/* The descriptor to read from, -1 for none, -2 after an error was said. */
-static int open_input(const struct run_options *options) {
-    if (strcmp(options->input, "none") == 0 || options->detach)
-        return -1;
-    if (strcmp(options->input, "inherit") == 0)
-        return STDIN_FILENO;
-    int fd = open(options->input, O_RDONLY | O_CLOEXEC);
-    if (fd >= 0)
-        return fd;
-    cli_error("cannot read %s: %s", options->input, strerror(errno));
-    return -2;
+/* The descriptor to read from, -1 for none. 0, or negative and in the verdict. */
+static int open_input(const struct run_options *options, int *fd, struct verdict *verdict) {
+    *fd = strcmp(options->input, "inherit") == 0 ? STDIN_FILENO : -1;
+    if (options->detach)
+        *fd = -1;
+    if (options->detach || *fd >= 0 || strcmp(options->input, "none") == 0)
+        return 0;
+    *fd = open(options->input, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0)
+        verdict->error = failure_set(&verdict->failure, -errno, "%s: nothing was started: cannot read %s: %s",
+                                     verdict->host, options->input, strerror(errno));
+    return verdict->error;
 }
 
 static int check(const struct command *self, const struct run_options *options, const struct operands *operands) {
@@ -61,11 +63,9 @@ static int start(struct remote *remote, const struct run_options *options, const
     ll_run *run;
     int error = ll_run_start(remote_client(remote), request, remote_callbacks(), remote, &run);
     if (error != 0) {
-        verdict->error = verdict->failure.code = error;
-        snprintf(verdict->failure.sentence, sizeof verdict->failure.sentence, "%s: the command cannot be sent: %s",
-                 verdict->host, error == LL_ELIMIT ? "it has more or longer words than fit" : ll_strerror(error));
-        verdict_say(verdict);
-        return EXIT_LANDLINE;
+        verdict->error = failure_set(&verdict->failure, error, "%s: the command cannot be sent: %s", verdict->host,
+                                     error == LL_ELIMIT ? "it has more or longer words than fit" : ll_strerror(error));
+        return verdict_refuse(verdict, options->json);
     }
     int status = remote_follow(remote, run, verdict);
     if (options->detach && verdict->error == 0 && !options->json)
@@ -73,13 +73,12 @@ static int start(struct remote *remote, const struct run_options *options, const
     return cli_finish(status);
 }
 
-static int run(const struct run_options *options, int input, const struct operands *operands) {
+static int run(const struct run_options *options, int input, const struct operands *operands, struct verdict *verdict) {
     struct ll_run_options request;
-    struct verdict verdict;
     struct remote *remote;
     run_options_request(&request, options, operands->count - 1, operands->values + 1);
-    struct remote_options how = {.host = operands->values[0],
-                                 .command = options->shell != NULL ? options->shell : operands->values[1],
+    struct remote_options how = {.host = verdict->host,
+                                 .command = verdict->command,
                                  .input = input,
                                  .terminal = options->terminal,
                                  .escapes = options->terminal && input >= 0 && isatty(input),
@@ -93,14 +92,21 @@ static int run(const struct run_options *options, int input, const struct operan
     request.no_input = input < 0;
     if (options->terminal)
         request.size = remote_size();
-    int status = EXIT_LANDLINE;
-    if (remote_open(&remote, &how, &verdict) == 0)
-        status = start(remote, options, &request, &verdict);
-    else
-        verdict_say(&verdict);
+    int status = remote_open(&remote, &how, verdict) == 0 ? start(remote, options, &request, verdict)
+                                                          : verdict_refuse(verdict, options->json);
+    remote_free(remote);
+    return status;
+}
+
+static int run_one(const struct run_options *options, const struct operands *operands) {
+    struct verdict verdict = {.host = operands->values[0],
+                              .id = "",
+                              .command = options->shell != NULL ? options->shell : operands->values[1]};
+    int input;
+    int status = open_input(options, &input, &verdict) == 0 ? run(options, input, operands, &verdict)
+                                                            : verdict_refuse(&verdict, options->json);
     if (options->status_file != NULL && verdict_file(options->status_file, &verdict) != 0 && status == 0)
         status = EXIT_LANDLINE;
-    remote_free(remote);
     return status;
 }
 
@@ -138,12 +144,8 @@ int cmd_run(const struct command *self, int argc, char **argv) {
         argv, &operands);
     if (status < 0)
         status = check(self, &options, &operands);
-    if (status < 0 && options.interactive) {
-        status = prompt_run(operands.values[0], &options);
-    } else if (status < 0) {
-        int input = open_input(&options);
-        status = input == -2 ? EXIT_LANDLINE : run(&options, input, &operands);
-    }
+    if (status < 0)
+        status = options.interactive ? prompt_run(operands.values[0], &options) : run_one(&options, &operands);
     run_options_free(&options);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "landline/cli/options.h"
 #include "landline/cli/remote.h"
 #include "landline/cli/run_options.h"
+#include "landline/client/failure.h"
 #include "lib/os/terminal.h"
 
 static const char ABOUT[] =
@@ -38,14 +39,11 @@ static int shell(struct run_options *options, const char *host, const char *name
     request.size = remote_size();
     if (name != NULL && request.keep_s == 0)
         request.keep_s = -1;
-    int status = EXIT_LANDLINE;
-    if (remote_open(&remote, &how, &verdict) != 0) {
-        verdict_say(&verdict);
-    } else if ((verdict.error = ll_run_start(remote_client(remote), &request, remote_callbacks(), remote, &run)) != 0) {
-        cli_error("%s: the shell cannot be asked for: %s", host, ll_strerror(verdict.error));
-    } else {
-        status = remote_follow(remote, run, &verdict);
-    }
+    int error = remote_open(&remote, &how, &verdict);
+    if (error == 0 && (error = ll_run_start(remote_client(remote), &request, remote_callbacks(), remote, &run)) != 0)
+        verdict.error =
+            failure_set(&verdict.failure, error, "%s: the shell cannot be asked for: %s", host, ll_strerror(error));
+    int status = error == 0 ? remote_follow(remote, run, &verdict) : verdict_refuse(&verdict, false);
     remote_free(remote);
     return status;
 }

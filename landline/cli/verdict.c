@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "landline/cli/cli.h"
+#include "landline/client/failure.h"
 #include "lib/base/limits.h"
 #include "lib/base/number.h"
 #include "lib/os/whole.h"
@@ -44,16 +45,36 @@ int verdict_status(const struct verdict *v) {
     return v->error == LL_ELOST || v->error == LL_EUNKNOWNRUN ? EXIT_UNKNOWN : EXIT_LANDLINE;
 }
 
-static void say_not_started(const struct verdict *v) {
+/* What to do about a command that was not started. error 0: whatever it was. */
+static const struct {
+    int code, error;
+    const char *text;
+} hints[] = {
+    {EXIT_NOT_FOUND, 0, "is it installed there, and in the PATH of a run?"},
+    {EXIT_NOT_EXECUTABLE, 0, "is it a program, and may the user there execute it?"},
+    {EXIT_LANDLINE, EAGAIN, "that machine has no room for another process now: try again later"},
+    {EXIT_LANDLINE, ENOMEM, "that machine has no memory for it now: try again later"},
+    {EXIT_LANDLINE, EMFILE, "the server has too many files open now: try again later"},
+    {EXIT_LANDLINE, ENFILE, "that machine has too many files open now: try again later"},
+    {EXIT_LANDLINE, ENOENT, "is there such a folder on that machine?"},
+    {EXIT_LANDLINE, EPERM, "the user there may not do that"},
+    {EXIT_LANDLINE, EACCES, "the user there may not do that"},
+    {EXIT_LANDLINE, 0, "look at what was asked for it: folder, limits, niceness"},
+};
+
+static void say_not_started(const struct verdict *v, struct ll_failure *out) {
     const struct ll_result *r = &v->result;
-    const char *command = v->command != NULL ? v->command : "the command";
-    const char *why = r->text[0] != '\0' ? r->text : r->error != 0 ? ll_strerror(-r->error) : "no reason was given";
-    if (r->code == EXIT_NOT_FOUND)
-        cli_error("%s: '%s' was not found there: %s", v->host, command, why);
-    else if (r->code == EXIT_NOT_EXECUTABLE)
-        cli_error("%s: '%s' cannot be executed there: %s", v->host, command, why);
-    else
-        cli_error("%s: '%s' was not started: %s", v->host, command, why);
+    const char *what = r->code == EXIT_NOT_FOUND        ? "was not found there"
+                       : r->code == EXIT_NOT_EXECUTABLE ? "cannot be executed there"
+                                                        : "was not started";
+    size_t i = 0;
+    while (hints[i].code != status_of_result(r) || (hints[i].error != 0 && hints[i].error != r->error))
+        i++;
+    failure_set(out, 0, "%s: '%.200s' %s: %s; %s", v->host, v->command != NULL ? v->command : "the command", what,
+                r->text[0] != '\0' ? r->text
+                : r->error != 0    ? ll_strerror(-r->error)
+                                   : "no reason was given",
+                hints[i].text);
 }
 
 static void say_dropped(const struct verdict *v, const char *which, uint64_t bytes) {
@@ -63,30 +84,46 @@ static void say_dropped(const struct verdict *v, const char *which, uint64_t byt
                   number_format_size(size, sizeof size, bytes), which);
 }
 
-static void say_result(const struct verdict *v) {
+/* What there is to say of an ending that is not the command's own; else "". */
+static void say_ending(const struct verdict *v, struct ll_failure *out) {
     const struct ll_result *r = &v->result;
+    out->sentence[0] = '\0';
     switch (r->ending) {
     case LL_TIMED_OUT:
-        cli_error("%s: the command ran longer than it may, and was ended by signal %d (%s)", v->host, r->code,
-                  strsignal(r->code));
+        failure_set(out, 0, "%s: the command ran longer than it may, and was ended by signal %d (%s)", v->host, r->code,
+                    strsignal(r->code));
         break;
     case LL_NOT_STARTED:
-        say_not_started(v);
+        say_not_started(v, out);
         break;
     case LL_LOST:
-        cli_error("%s: the server stopped while the command ran (%s): how it ended is not known", v->host, v->id);
+        failure_set(
+            out, 0,
+            "%s: the server stopped while the command ran (%s): how it ended is not known; look there before you "
+            "start it again",
+            v->host, v->id);
         break;
     case LL_UNWATCHED:
-        cli_error("%s: the command was killed because nobody watched it (signal %d)", v->host, r->code);
+        failure_set(
+            out, 0,
+            "%s: the command was killed because nobody watched it (signal %d); --on-loss says how long it may go on",
+            v->host, r->code);
         break;
     default:
         break;
     }
-    if (r->output_cut)
+}
+
+static void say_result(const struct verdict *v) {
+    struct ll_failure said;
+    say_ending(v, &said);
+    if (said.sentence[0] != '\0')
+        cli_error("%s", said.sentence);
+    if (v->result.output_cut)
         cli_error("%s: a process that the command left behind still held its output open: what it writes is not shown",
                   v->host);
-    say_dropped(v, "standard output", r->dropped_output);
-    say_dropped(v, "standard error", r->dropped_errors);
+    say_dropped(v, "standard output", v->result.dropped_output);
+    say_dropped(v, "standard error", v->result.dropped_errors);
 }
 
 void verdict_say(const struct verdict *v) {
@@ -96,7 +133,9 @@ void verdict_say(const struct verdict *v) {
         say_result(v);
 }
 
-static void add_result(struct json *j, const struct ll_result *r) {
+static void add_result(struct json *j, const struct verdict *v) {
+    const struct ll_result *r = &v->result;
+    struct ll_failure said;
     json_text(j, "ending", verdict_ending(r->ending));
     if (r->ending == LL_EXITED || r->ending == LL_NOT_STARTED)
         json_number(j, "code", r->code);
@@ -105,9 +144,10 @@ static void add_result(struct json *j, const struct ll_result *r) {
     if (r->ending == LL_DETACHED)
         return;
     if (r->error != 0)
-        json_text(j, "errno", ll_error_name(-r->error));
-    if (r->text[0] != '\0')
-        json_text(j, "text", r->text);
+        json_text(j, "error", ll_error_name(-r->error));
+    say_ending(v, &said);
+    if (said.sentence[0] != '\0')
+        json_text(j, "text", said.sentence);
     json_bool(j, "core_dumped", r->core_dumped);
     json_bool(j, "output_cut", r->output_cut);
     json_unsigned(j, "started_ms", r->started_ms);
@@ -134,7 +174,7 @@ void verdict_json(struct buf *out, const struct verdict *v) {
     json_text(&j, "host", v->host);
     json_text(&j, "id", v->id);
     if (v->error == 0) {
-        add_result(&j, &v->result);
+        add_result(&j, v);
     } else {
         json_text(&j, "ending", v->error == LL_ELOST || v->error == LL_EUNKNOWNRUN ? "unknown" : "failed");
         json_text(&j, "error", ll_error_name(v->error));
@@ -142,6 +182,17 @@ void verdict_json(struct buf *out, const struct verdict *v) {
     }
     json_number(&j, "status", verdict_status(v));
     json_end(&j);
+}
+
+int verdict_refuse(const struct verdict *v, bool json) {
+    struct buf out;
+    buf_init(&out, LIMIT_SERVICE_PAYLOAD);
+    verdict_say(v);
+    verdict_json(&out, v);
+    if (json && out.failed == 0)
+        fwrite(buf_front(&out), 1, buf_size(&out), stdout);
+    buf_free(&out);
+    return cli_finish(verdict_status(v));
 }
 
 static int write_into(const char *path, const void *bytes, size_t n) {

@@ -22,6 +22,8 @@ void verdict_say(const struct verdict *v);
 
 /* One object: {"event":"result", …}. */
 void verdict_json(struct buf *out, const struct verdict *v);
+/* Says why there is no run to follow, with `json` as an object on standard output too. The exit status. */
+int verdict_refuse(const struct verdict *v, bool json);
 /* The same into a file, whole or not at all: 0, or -errno after an error was said. */
 int verdict_file(const char *path, const struct verdict *v);
 

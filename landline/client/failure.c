@@ -136,6 +136,8 @@ int failure_refused(struct ll_failure *out, const char *host, const char *what, 
                            "%s: the grant of this key does not cover '%s' (%s); on the server, 'landline grants' shows "
                            "and changes it",
                            host, what, text);
+    if (refused->code == CODE_FULL)
+        return failure_set(out, code, "%s: nothing was started: %s; try again when one of them has ended", host, text);
     if (refused->code == CODE_STILL_RUNNING)
         return failure_set(out, code, "%s: it is still running; 'landline attach' waits for it", host);
     return failure_set(out, code, "%s: the server refused '%s': %s%s%s", host, what, text,

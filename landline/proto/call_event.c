@@ -149,15 +149,16 @@ static int on_result(struct call *call, struct slice payload) {
     return CALL_OVER;
 }
 
-/* What a refusal proves. BEHIND, INTERNAL and LIMIT say nothing about the command: ask again, with AGAIN. The others say that
+/* What a refusal proves. BEHIND, INTERNAL, LIMIT and FULL say nothing about the command: ask again, with AGAIN. The others say that
  * this request did not start it; but only if no earlier one can have. */
 static int on_refused(struct call *call, const struct message_refused *refused) {
     call->refusal = *refused;
     if (keep_text(call, &call->refusal.text) < 0)
         call->refusal.text = (struct slice){NULL, 0};
     bool first = !call->sent_before && !call->opened;
-    bool passing = refused->code == CODE_BEHIND || refused->code == CODE_INTERNAL || refused->code == CODE_LIMIT;
-    if (passing && !(first && refused->code == CODE_LIMIT)) {
+    bool full = refused->code == CODE_LIMIT || refused->code == CODE_FULL;
+    bool passing = refused->code == CODE_BEHIND || refused->code == CODE_INTERNAL || (full && !first);
+    if (passing) {
         call->sent_before = true;
         call_cut(call);
         return CALL_RESUME;

@@ -30,7 +30,9 @@ static void open_run(struct exchange *x, uint8_t flags, struct slice payload) {
     uint16_t code = e == LL_ELIMIT ? CODE_LIMIT : CODE_MALFORMED;
     uint8_t state = 0;
     struct run *run = NULL;
-    if (e == 0) {
+    if (e == 0 && request.name.size >= RUN_NAME) {
+        why = "the name is longer than 63 bytes";
+    } else if (e == 0) {
         why = run_forbidden(x->peer, &request);
         code = CODE_NO_GRANT;
     }

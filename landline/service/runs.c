@@ -230,13 +230,11 @@ static size_t running_of(const struct runs *runs, const struct peer *peer) {
     return count;
 }
 
-static const char *full(struct runs *runs, const struct peer *peer, const struct run_request *request) {
+static const char *full(const struct runs *runs, const struct peer *peer) {
     if (runs->running >= LIMIT_RUNS)
         return "the server runs as many commands as it may";
     if (peer->terms.runs != 0 && running_of(runs, peer) >= peer->terms.runs)
         return "this key runs as many commands as its grant allows";
-    if (request->name.size >= RUN_NAME)
-        return "the name is too long";
     return NULL;
 }
 
@@ -244,8 +242,8 @@ static struct run *start(struct runs *runs, const struct peer *peer, const struc
                          const char **text) {
     struct ledger_entry *entry;
     struct buf record;
-    *code = CODE_LIMIT;
-    if ((*text = full(runs, peer, request)) != NULL)
+    *code = CODE_FULL;
+    if ((*text = full(runs, peer)) != NULL)
         return NULL;
     buf_init(&record, LIMIT_BUFFER);
     *code = CODE_INTERNAL;

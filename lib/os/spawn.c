@@ -85,6 +85,13 @@ static void bury(struct spawn_child *child) {
     child->pid = -1;
 }
 
+/* The exit code that a shell would give (POSIX 2.8.2), but for what may succeed a moment later. */
+static int code_of_exec(int error) {
+    if (error == -EAGAIN || error == -ENOMEM)
+        return 125;
+    return error == -ENOENT || error == -ENOTDIR ? 127 : 126;
+}
+
 static int attempt(struct spawn_job *job, struct spawn_child *child, struct ll_error_info *info) {
     int rc = run_undisturbed(job, child);
     if (rc < 0)
@@ -93,7 +100,7 @@ static int attempt(struct spawn_job *job, struct spawn_child *child, struct ll_e
         return 0;
     bury(child);
     if (job->step_is_exec)
-        child->exit_code = job->failed == -ENOENT || job->failed == -ENOTDIR ? 127 : 126;
+        child->exit_code = code_of_exec(job->failed);
     return error_at(info, job->failed, job->step, job->subject);
 }
 

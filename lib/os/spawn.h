@@ -71,7 +71,8 @@ struct spawn_child {
     pid_t pid; /* also its process group, unless the family is SPAWN_IN_MY_GROUP */
     int pidfd; /* readable once it has ended; the caller's to close, spawn_reap() does; -1 after that */
     /* Where spawn_start() failed, the exit code that env(1) would end with: 127 no such program, 126 it is there and
-     * cannot be executed, 125 it was not tried because something before it failed. */
+     * cannot be executed, 125 it was not tried because something before it failed, or there was no process or memory for
+     * it just then. */
     int exit_code;
 };
 
