@@ -75,6 +75,7 @@ struct conn {
     struct conn *older, *newer; /* among the strangers */
     struct lane *ready, *ready_last;
     uint64_t source;
+    int64_t held_until; /* nothing is received before; 0: not held */
     bool dirty, stranger, announced, bulk, blocked, paused, over;
     char address[64];
 };
@@ -137,6 +138,10 @@ void conn_free(struct conn *conn);
 void conn_touch(struct conn *conn);
 /* Sends what there is; frees the connection when it is over. */
 void conn_settle(struct conn *conn);
+/* Leaves what comes in the socket for a moment, because what it is for is full. Not for long, so that a client does not seem dead, and
+ * can be told that it does not; conn_go_on() ends it sooner. */
+void conn_hold(struct conn *conn);
+void conn_go_on(struct conn *conn);
 /* CLOSE to the client, then the end. */
 void conn_dismiss(struct conn *conn, uint16_t code, const char *text);
 /* The keeper has judged an ENROL, whose client is told to come back where there is no room for it. */

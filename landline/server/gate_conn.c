@@ -16,6 +16,7 @@ enum {
     ROUNDS = 4,            /* sends and receives of one connection in one pass */
     IPC_MARK = 16 << 20,   /* bytes for the keeper above which nobody is read from */
     ACCEPTS = 64,          /* of one listener in one pass */
+    HOLD_MS = 50,          /* conn_hold() */
     NUMBER_MASK = 0x7fffffff,
 };
 
@@ -259,7 +260,7 @@ static void take_plain(struct conn *conn) {
 
 /* Reads and decrypts; the end of the connection is seen by the engine. */
 static void receive(struct conn *conn) {
-    for (int i = 0; i < ROUNDS && !conn->over; i++) {
+    for (int i = 0; i < ROUNDS && !conn->over && conn->held_until == 0; i++) {
         size_t room;
         uint8_t *to = tls_engine_reserve(conn->engine, conn->bulk ? TLS_READ_BULK : TLS_READ, &room);
         if (to == NULL) {
@@ -282,6 +283,18 @@ static void receive(struct conn *conn) {
     }
 }
 
+void conn_hold(struct conn *conn) {
+    if (conn->held_until == 0)
+        conn->held_until = ll_loop_now(conn->gate->loop) + HOLD_MS * MS;
+    conn_touch(conn);
+}
+
+void conn_go_on(struct conn *conn) {
+    if (conn->held_until != 0)
+        conn_touch(conn);
+    conn->held_until = 0;
+}
+
 static void ready(void *arg, unsigned events) {
     struct conn *conn = arg;
     if (events & LL_WRITE)
@@ -293,6 +306,8 @@ static void ready(void *arg, unsigned events) {
 
 static void timed(void *arg) {
     struct conn *conn = arg;
+    if (conn->held_until <= ll_loop_now(conn->gate->loop))
+        conn->held_until = 0;
     /* Before a session there is one deadline, for all of the handshake; the session has its own. */
     if (conn->session == NULL)
         conn->over = true;
@@ -366,10 +381,12 @@ void conn_settle(struct conn *conn) {
     }
     if (more && !conn->blocked)
         conn_touch(conn);
+    int64_t deadline = conn->session != NULL ? session_deadline(conn->session) : LL_NEVER;
+    bool held = conn->held_until != 0;
     if (conn->session != NULL)
-        ll_timer_set(conn->timer, session_deadline(conn->session));
+        ll_timer_set(conn->timer, held && conn->held_until < deadline ? conn->held_until : deadline);
     conn->paused = buf_size(&gate->ipc.out) > IPC_MARK;
-    ll_watch_set(conn->watch, (conn->paused ? 0 : LL_READ) | (conn->blocked ? LL_WRITE : 0));
+    ll_watch_set(conn->watch, (conn->paused || held ? 0 : LL_READ) | (conn->blocked ? LL_WRITE : 0));
 }
 
 /* --- new ones --- */

@@ -7,7 +7,11 @@
 
 #include "landline/server/gate.h"
 
-enum { PIECE = 128 << 10, FRAMES = PIECE / MESSAGE_DATA_MAX };
+enum {
+    PIECE = 128 << 10,
+    FRAMES = PIECE / MESSAGE_DATA_MAX,
+    AHEAD = TLS_READ_BULK + (64 << 10), /* room in the ring for what one receive may bring */
+};
 
 bool direct_is(struct slice service) {
     static const char *const names[] = {"get", "put", "ls"};
@@ -95,6 +99,7 @@ static void on_bell(void *arg, unsigned events) {
         ll_watch_set(d->watch, 0);
     }
     d->empty = false;
+    conn_go_on(lane->conn);
     write_input(lane);
     lane_queue(lane);
 }
@@ -120,6 +125,8 @@ void direct_input(struct lane *lane, struct slice bytes) {
         session_consumed(lane->conn->session, lane->number, 0, d->written);
         lane_queue(lane);
     }
+    if (direct_open(d) && ring_room(&d->ring) < AHEAD && ring_want_room(&d->ring, RING_SIZE / 2))
+        conn_hold(lane->conn);
     if (done == bytes.size)
         return;
     buf_add(&d->input, bytes.data + done, bytes.size - done);

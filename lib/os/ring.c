@@ -154,9 +154,16 @@ void ring_put(struct ring *ring, size_t n) {
     atomic_store(&ring->out_lane->written, ring->put);
 }
 
-void ring_tell(struct ring *ring) {
+static void wake_reader(struct ring *ring) {
+    ring->told = ring->put;
     if (atomic_load(&ring->out_lane->wants_bytes) != 0 && atomic_exchange(&ring->out_lane->wants_bytes, 0) != 0)
         ring_bell(ring);
+}
+
+/* Two ends that both wait must not wake each other for nothing. */
+void ring_tell(struct ring *ring) {
+    if (ring->told != ring->put)
+        wake_reader(ring);
 }
 
 void ring_tell_of_much(struct ring *ring) {
@@ -166,7 +173,7 @@ void ring_tell_of_much(struct ring *ring) {
 
 void ring_end(struct ring *ring) {
     atomic_store(&ring->out_lane->ended, 1);
-    ring_tell(ring);
+    wake_reader(ring);
 }
 
 bool ring_want_room(struct ring *ring, size_t room) {

@@ -33,6 +33,7 @@ struct ring {
     struct ring_lane *in_lane, *out_lane;
     uint8_t *in, *out;
     uint64_t taken, put; /* by this end, in all */
+    uint64_t told;       /* of what was put: the other side knows, or was to find it itself */
     int bell;            /* the caller's */
 };
 

@@ -214,3 +214,65 @@ def test_a_reader_that_stands_still(landline):
             terminal.process.stdout.close()
             terminal.close()
         assert got == want and far.relay.connections == before + 1
+
+
+def anonymous_memory(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(r"RssAnon:\s*(\d+)", f.read()).group(1))
+
+
+def worker_of(keeper, gate):
+    return next((pid for pid in support.children(keeper) if pid != gate), 0)
+
+
+def unfinished(folder):
+    """How much there is of what has no name yet."""
+    return sum(os.path.getsize(os.path.join(folder, name)) for name in leftovers(folder))
+
+
+def test_a_disk_that_stands_still(landline):
+    """A writer that does not go on holds up the gate, which then receives only now and then: enough to say that it lives, and
+    without piling up what comes."""
+    with pair(landline, through_relay=True) as far:
+        source, target = (os.path.join(landline.scratch, n) for n in ("source", "target"))
+        want = fill(source, 40000000)
+        connections, gate = far.relay.connections, support.gate_of(far.server.pid)
+        before = anonymous_memory(gate)
+        terminal = Terminal(far, 80, "put", "--limit", "8M", source, "box:" + target, env={"LANDLINE_SILENCE": "2s"})
+        worker = 0
+        try:
+            support.eventually(lambda: unfinished(landline.scratch) > 1 << 20, "some of the file")
+            worker = worker_of(far.server.pid, gate)
+            os.kill(worker, signal.SIGSTOP)
+            support.eventually(lambda: b"nothing moves since" in terminal.seen, "the standstill")
+            assert anonymous_memory(gate) - before < 4 << 10
+            os.kill(worker, signal.SIGCONT)
+            assert terminal.process.wait(support.PATIENCE) == 0, terminal.seen
+        finally:
+            if worker and support.exists(worker):
+                os.kill(worker, signal.SIGCONT)
+            terminal.close()
+        assert digest(target) == want and far.relay.connections == connections + 1
+
+
+def test_nobody_works_while_nothing_comes(box):
+    """A source that says nothing costs no time: neither end of a ring wakes the other while both wait."""
+    target = os.path.join(box.landline.scratch, "target")
+    client = box.start("put", "-", "box:" + target, stdin=subprocess.PIPE)
+    gate = support.gate_of(box.server.pid)
+    worker = support.eventually(lambda: worker_of(box.server.pid, gate), "a writer")
+
+    def sleeps():
+        with open("/proc/%d/status" % worker) as f:
+            return int(re.search(r"\nvoluntary_ctxt_switches:\s*(\d+)", f.read()).group(1))
+    client.stdin.write(b"x" * 300000)
+    client.stdin.flush()
+    support.eventually(lambda: unfinished(box.landline.scratch) > 0, "the first piece")
+    before = sleeps()
+    # Time goes by in which others are served.
+    for _ in range(20):
+        assert box.run("ls", "box:" + box.landline.scratch).returncode == 0
+    assert sleeps() - before < 20
+    client.stdin.close()
+    assert client.wait() == 0, client.stderr.text()
+    assert os.path.getsize(target) == 300000

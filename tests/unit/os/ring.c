@@ -108,6 +108,33 @@ static void test_a_reader_is_woken_once(void **state) {
     assert_false(ring_want_bytes(to, 2)); /* nothing to wait for */
 }
 
+/* Each end tells before it waits. With nothing new that must not wake the other, which would do the same, and so on. */
+static void test_two_that_wait_stay_asleep(void **state) {
+    struct two *t = *state;
+    char rung[8];
+    for (int i = 0; i < 2; i++)
+        assert_true(ring_want_bytes(&t->ends[i], 0));
+    for (int i = 0; i < 2; i++) {
+        ring_tell(&t->ends[i]);
+        ring_tell_of_much(&t->ends[i]);
+        assert_true(ring_want_room(&t->ends[i], RING_SIZE + 1));
+    }
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(recv(t->bells[i], rung, sizeof rung, MSG_DONTWAIT), -1);
+    /* What was told before anybody waited is found without a bell, and what is new rings. */
+    write_bytes(&t->ends[0], "a", 1);
+    ring_tell(&t->ends[0]);
+    assert_int_equal(recv(t->bells[1], rung, sizeof rung, MSG_DONTWAIT), 1);
+    write_bytes(&t->ends[0], "b", 1);
+    ring_tell(&t->ends[0]);
+    assert_int_equal(recv(t->bells[1], rung, sizeof rung, MSG_DONTWAIT), -1);
+    assert_false(ring_want_bytes(&t->ends[1], 1));
+    assert_true(ring_want_bytes(&t->ends[1], 2));
+    write_bytes(&t->ends[0], "c", 1);
+    ring_tell(&t->ends[0]);
+    assert_int_equal(recv(t->bells[1], rung, sizeof rung, MSG_DONTWAIT), 1);
+}
+
 static void test_the_other_side_goes(void **state) {
     struct two *t = *state;
     assert_true(ring_hear(&t->ends[0]));
@@ -219,6 +246,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_pieces_at_every_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_and_empty, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_reader_is_woken_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_two_that_wait_stay_asleep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_other_side_goes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_other_side_that_lies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_its_own_memory, setup, teardown),

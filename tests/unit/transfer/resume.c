@@ -157,10 +157,10 @@ static int run(struct attempt *a, struct tree_summary *summary) {
 }
 
 /* f, as far as `end`, with `byte` in it; the line drops there. */
-static void cut_attempt(uint64_t end, char byte) {
+static void cut_attempt(uint64_t end, char byte, uint64_t version) {
     struct attempt a = begin();
     struct tree_summary summary;
-    entry(&a, TREE_FILE, "f", SIZE, 7);
+    entry(&a, TREE_FILE, "f", SIZE, version);
     contents(&a, 0, end, byte);
     assert_int_equal(run(&a, &summary), LL_ELOST);
 }
@@ -204,7 +204,7 @@ static void check_file(const char *name, uint64_t change, char before, char afte
 
 static void goes_on_behind_what_is_proved(void **unused) {
     (void)unused;
-    cut_attempt(2 * TREE_CHUNK, 'a');
+    cut_attempt(2 * TREE_CHUNK, 'a', 7);
     last_attempt(2 * TREE_CHUNK, 'b', 7);
     check_file("f", 2 * TREE_CHUNK, 'a', 'b');
 }
@@ -212,12 +212,12 @@ static void goes_on_behind_what_is_proved(void **unused) {
 /* A hole is not written: what was written before must not show through. */
 static void old_bytes_do_not_show_through_holes(void **unused) {
     (void)unused;
-    cut_attempt(2 * TREE_CHUNK - TREE_PIECE, 'a');
+    cut_attempt(2 * TREE_CHUNK - TREE_PIECE, 'a', 7);
     last_attempt(TREE_CHUNK, 0, 7);
     check_file("f", TREE_CHUNK, 'a', 0);
     /* Nor those that somebody has put behind the end. */
     assert_int_equal(unlinkat(to, "f", 0), 0);
-    cut_attempt(TREE_CHUNK, 'a');
+    cut_attempt(TREE_CHUNK, 'a', 7);
     int fd = openat(to, stage, O_WRONLY);
     assert_true(fd >= 0 && pwrite(fd, "old", 3, SIZE + 5) == 3 && pwrite(fd, "old", 3, SIZE - 3) == 3);
     close(fd);
@@ -227,12 +227,12 @@ static void old_bytes_do_not_show_through_holes(void **unused) {
 
 static void not_with_another_file(void **unused) {
     (void)unused;
-    cut_attempt(2 * TREE_CHUNK, 'a');
+    cut_attempt(2 * TREE_CHUNK, 'a', 7);
     last_attempt(0, 'b', 8);
     check_file("f", 0, 'a', 'b');
     assert_int_equal(unlinkat(to, "f", 0), 0);
     /* Nor with one of which nobody knows whether it is another. */
-    cut_attempt(2 * TREE_CHUNK, 'a');
+    cut_attempt(2 * TREE_CHUNK, 'a', 0);
     last_attempt(0, 'b', 0);
     check_file("f", 0, 'a', 'b');
 }
@@ -255,13 +255,13 @@ static void make_file(const char *name, char byte) {
 
 static void another_file_in_its_place_is_read_first(void **unused) {
     (void)unused;
-    cut_attempt(2 * TREE_CHUNK, 'a');
+    cut_attempt(2 * TREE_CHUNK, 'a', 7);
     make_file("other", 'x');
     replace_stage("other");
     last_attempt(0, 'b', 7);
     check_file("f", 0, 'a', 'b');
     assert_int_equal(unlinkat(to, "f", 0), 0);
-    cut_attempt(2 * TREE_CHUNK, 'a');
+    cut_attempt(2 * TREE_CHUNK, 'a', 7);
     make_file("copy", 'a');
     replace_stage("copy");
     last_attempt(2 * TREE_CHUNK, 'b', 7);
@@ -309,14 +309,14 @@ static void a_stage_of_somebody_else_goes(void **unused) {
     (void)unused;
     if (geteuid() != 0)
         skip(); /* only root can give a file away */
-    cut_attempt(2 * TREE_CHUNK, 'a');
+    cut_attempt(2 * TREE_CHUNK, 'a', 7);
     assert_int_equal(fchownat(to, stage, 65534, 65534, 0), 0);
     last_attempt(0, 'b', 7);
     struct stat st;
     assert_int_equal(fstatat(to, "f", &st, 0), 0);
     assert_int_equal(st.st_uid, 0);
     assert_int_equal(unlinkat(to, "f", 0), 0);
-    cut_attempt(2 * TREE_CHUNK, 'a');
+    cut_attempt(2 * TREE_CHUNK, 'a', 7);
     assert_int_equal(fchownat(to, journal, 65534, 65534, 0), 0);
     last_attempt(0, 'b', 7);
     check_file("f", 0, 'a', 'b');
@@ -325,7 +325,7 @@ static void a_stage_of_somebody_else_goes(void **unused) {
 /* A complete file whose attempt was killed before it got its name may have a mode that keeps its owner out. */
 static void a_stage_that_is_closed_to_us_goes(void **unused) {
     (void)unused;
-    cut_attempt(2 * TREE_CHUNK, 'a');
+    cut_attempt(2 * TREE_CHUNK, 'a', 7);
     assert_int_equal(fchmodat(to, stage, 0, 0), 0);
     bool root = geteuid() == 0;
     if (root)
@@ -442,9 +442,8 @@ static void what_shared_a_file(void **unused) {
     assert_true(fd >= 0);
     assert_int_equal(linkat(fd, "f", fd, "g", 0), 0);
     close(fd);
-    mtime++;
     one_tree(&a);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++, mtime++) {
         entry(&a, TREE_FILE, i == 0 ? "f" : "g", SIZE, 8);
         contents(&a, 0, SIZE, i == 0 ? 'b' : 'c');
         complete(&a);
@@ -465,7 +464,7 @@ static void a_file_where_the_folder_is_made(void **unused) {
     struct tree_summary summary;
     struct stat st;
     (void)unused;
-    cut_attempt(TREE_CHUNK, 'a'); /* f was a file, and is a folder now */
+    cut_attempt(TREE_CHUNK, 'a', 7); /* f was a file, and is a folder now */
     a = begin();
     entry(&a, TREE_DIR, "f", 0, 0);
     whole(&a, "x", "x", 1);
