@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "lib/base/error.h"
 #include "lib/tls/certificate.h"
 #include "lib/tls/crypto.h"
@@ -87,10 +88,8 @@ const uint8_t *tls_identity_public(const struct tls_identity *identity) {
 
 void tls_identity_format(const struct tls_identity *identity, char out[TLS_PUBLIC_TEXT]) {
     static const char name[] = "ed25519:";
-    unsigned char base64[45];
-    EVP_EncodeBlock(base64, identity->public_key, TLS_PUBLIC_SIZE);
     memcpy(out, name, sizeof name - 1);
-    memcpy(out + sizeof name - 1, base64, 43);
+    base64_encode(out + sizeof name - 1, identity->public_key, TLS_PUBLIC_SIZE);
     out[TLS_PUBLIC_TEXT - 1] = '\0';
 }
 
