@@ -9,6 +9,7 @@
 #include "lib/base/escape.h"
 #include "lib/os/clock.h"
 #include "lib/tls/crypto.h"
+#include "lib/tls/sha256.h"
 
 struct enrolment {
     const struct invite *invite;

@@ -1,5 +1,5 @@
 /* Invites (docs/PROTOCOL.md section 5.1) and the verbs of a grant. Pure text: tokens are made, and proofs computed, by
- * the callers with lib/tls/crypto.h. */
+ * the callers with lib/tls/sha256.h. */
 #ifndef LANDLINE_PROTO_INVITE_H
 #define LANDLINE_PROTO_INVITE_H
 

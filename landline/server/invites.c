@@ -7,6 +7,7 @@
 
 #include "lib/base/limits.h"
 #include "lib/tls/crypto.h"
+#include "lib/tls/sha256.h"
 
 static int set_hex(uint8_t *out, size_t n, const char *text) {
     if (strlen(text) != 2 * n)

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "landline/error.h"
-#include "lib/tls/crypto.h"
+#include "lib/tls/sha256.h"
 
 #define ED25519 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70
 #define NAME                                                                                                           \

@@ -7,6 +7,7 @@
 #include "landline/error.h"
 #include "lib/base/limits.h"
 #include "lib/tls/crypto.h"
+#include "lib/tls/sha256.h"
 
 static const char ALPHABET[] = "abcdefghijklmnopqrstuvwxyz234567";
 static const char KEY_LABEL[] = "landline knock key 1";

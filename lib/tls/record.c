@@ -5,6 +5,7 @@
 
 #include "landline/error.h"
 #include "lib/tls/crypto.h"
+#include "lib/tls/sha256.h"
 
 enum {
     IV_SIZE = 12,

@@ -10,7 +10,7 @@
 
 #include "landline/error.h"
 #include "lib/base/limits.h"
-#include "lib/tls/crypto.h"
+#include "lib/tls/sha256.h"
 
 static struct tls_pin counting_pin(void) {
     struct tls_pin pin;
