@@ -1,5 +1,6 @@
 #include "lib/tls/library.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "lib/tls/process.h"
@@ -21,7 +22,7 @@ static void load_providers(struct tls_library *l) {
     l->provider = slim_load(l->context, whole);
 }
 
-struct tls_library *tls_library_open(void) {
+static struct tls_library *make(void) {
     struct tls_library *l = calloc(1, sizeof *l);
     if (l == NULL)
         return NULL;
@@ -39,6 +40,20 @@ struct tls_library *tls_library_open(void) {
         return NULL;
     }
     return l;
+}
+
+static struct tls_library *kept;
+
+static void keep(void) {
+    kept = make();
+}
+
+struct tls_library *tls_library_open(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (!tls_process_is_own())
+        return make();
+    pthread_once(&once, keep);
+    return kept != NULL ? tls_library_hold(kept) : NULL;
 }
 
 struct tls_library *tls_library_hold(struct tls_library *library) {

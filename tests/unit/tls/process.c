@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "lib/tls/identity_key.h"
 #include "tests/unit/tls/pair.h"
 
 static void works(void **state) {
@@ -17,9 +18,25 @@ static void works(void **state) {
     pair_close(&p);
 }
 
+/* What OpenSSL had to make is made once. */
+static void is_kept(void **state) {
+    (void)state;
+    struct tls_identity *id;
+    const struct tls_library *library = NULL;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tls_identity_make(&id), 0);
+        assert_true(library == NULL || library == identity_library(id));
+        library = identity_library(id);
+        assert_int_equal(library->holders, 2);
+        tls_identity_close(id);
+        assert_int_equal(library->holders, 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(works),
+        cmocka_unit_test(is_kept),
     };
     /* A configuration that asks for TLS 1.2 and a cipher that we do not have, were it read. */
     char path[] = "/tmp/landline-process-XXXXXX";
