@@ -1,4 +1,5 @@
-/* SHA-256 and its MAC. Neither blocks or fails; they may be called from any thread. */
+/* SHA-256 and its MAC. Neither blocks or fails; they may be called from any thread. (In the program they are behind lib/border,
+ * and LL_ENOTSUP or -errno there says that it cannot be loaded: no caller may ignore the result.) */
 #ifndef LIB_TLS_SHA256_H
 #define LIB_TLS_SHA256_H
 

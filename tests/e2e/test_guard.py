@@ -52,9 +52,23 @@ def server(landline):
     return server
 
 
-def run_true(landline, *before):
-    done = subprocess.run([*before, support.LANDLINE, "run", "--no-broker", "box", "--", "true"], env=landline.environment(),
-                          stdin=subprocess.DEVNULL, capture_output=True, timeout=support.PATIENCE)
+COLD, WARM = "cold", "warm"
+
+
+@pytest.fixture
+def broker(landline, server):
+    """What a first call left, so that others are warm; until the host is forgotten."""
+    run_true(landline, WARM)
+    support.eventually(lambda: b" by process " in landline("hosts").stdout, "a broker")
+    yield
+    assert landline("hosts", "remove", "box").returncode == 0
+
+
+def run_true(landline, kind, *before):
+    options = ("--no-broker",) if kind == COLD else ()
+    done = subprocess.run([*before, support.LANDLINE, "run", *options, "box", "--", "true"],
+                          env=landline.environment(env={"LANDLINE_BROKER": "60s"}), stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=support.PATIENCE)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -65,26 +79,40 @@ def calls(path):
         return int(re.search(r"^\s*(\d+)\s+total$", f.read(), re.M).group(1))
 
 
-def test_instructions_of_the_client(landline, server, scratch):
-    out = os.path.join(scratch, "callgrind")
+def instructions(landline, kind, out):
     counts = []
     for _ in range(3):  # the arithmetic of a handshake depends a little on its random numbers
-        run_true(landline, "valgrind", "--tool=callgrind", "--callgrind-out-file=" + out)
+        run_true(landline, kind, "valgrind", "--tool=callgrind", "--callgrind-out-file=" + out)
         with open(out) as f:
             counts.append(int(re.search(r"^(?:summary|totals): (\d+)", f.read(), re.M).group(1)))
-    hold("instructions of the client, cold", statistics.median(counts))
+    return statistics.median(counts)
+
+
+def test_instructions_of_the_client(landline, server, scratch):
+    hold("instructions of the client, cold", instructions(landline, COLD, os.path.join(scratch, "callgrind")))
+
+
+def test_instructions_of_a_warm_client(landline, broker, scratch):
+    hold("instructions of the client, warm", instructions(landline, WARM, os.path.join(scratch, "callgrind")))
 
 
 COUNT = ["strace", "-f", "-c", "-U", "calls,name", "-o"]
 
 
-def test_system_calls_of_the_client(landline, server, scratch):
-    out = os.path.join(scratch, "calls")
+def system_calls(landline, kind, out):
     counts = []
     for _ in range(3):  # how many pieces an answer comes in depends on time
-        run_true(landline, *COUNT, out)
+        run_true(landline, kind, *COUNT, out)
         counts.append(calls(out))
-    hold("system calls of the client, cold", statistics.median(counts))
+    return statistics.median(counts)
+
+
+def test_system_calls_of_the_client(landline, server, scratch):
+    hold("system calls of the client, cold", system_calls(landline, COLD, os.path.join(scratch, "calls")))
+
+
+def test_system_calls_of_a_warm_client(landline, broker, scratch):
+    hold("system calls of the client, warm", system_calls(landline, WARM, os.path.join(scratch, "calls")))
 
 
 def served(landline, server, count, out):

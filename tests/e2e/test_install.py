@@ -1,6 +1,7 @@
 """meson install: a program outside the tree builds against what was installed, in C and in C++, and runs."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -75,12 +76,52 @@ def test_every_public_header_is_installed(installed):
     assert sorted(os.listdir(folder)) == sorted(os.listdir(os.path.join(support.ROOT, "include", "landline")))
 
 
+def facts(path):
+    return subprocess.run(["readelf", "-dhlW", path], capture_output=True, text=True, check=True).stdout
+
+
+def exported(path):
+    out = subprocess.run(["nm", "-D", "--defined-only", path], capture_output=True, text=True, check=True).stdout
+    return [line.split()[-1] for line in out.splitlines()]
+
+
+def assert_hardened(said):
+    assert "BIND_NOW" in said and "GNU_RELRO" in said
+    assert not [line for line in said.splitlines() if "GNU_STACK" in line and "E" in line.split()[-2]]
+    assert "TEXTREL" not in said
+
+
 def test_the_library_has_a_versioned_name_and_is_hardened(build):
-    library = os.path.join(build, "liblandline.so")
-    facts = subprocess.run(["readelf", "-dlW", library], capture_output=True, text=True, check=True).stdout
-    assert "soname: [liblandline.so.0]" in facts
-    assert "BIND_NOW" in facts and "GNU_RELRO" in facts
-    tool = subprocess.run(["readelf", "-hlW", os.path.join(build, "landline")], capture_output=True, text=True,
-                          check=True).stdout
-    assert "DYN (Position-Independent" in tool
-    assert not [line for line in tool.splitlines() if "GNU_STACK" in line and "E" in line.split()[-2]]
+    said = facts(os.path.join(build, "liblandline.so"))
+    assert "soname: [liblandline.so.0]" in said
+    assert_hardened(said)
+
+
+def test_the_program_is_hardened(build):
+    said = facts(os.path.join(build, "landline"))
+    assert "DYN (Position-Independent" in said
+    assert_hardened(said)
+
+
+@pytest.fixture
+def module(build):
+    path = os.path.join(build, "landline-tls.so")
+    if not os.path.exists(path):
+        pytest.skip("a build without the module")
+    return path
+
+
+def test_the_module_is_hardened_and_exports_one_symbol(module):
+    assert_hardened(facts(module))
+    assert exported(module) == ["landline_tls"]
+
+
+def test_the_program_starts_without_what_it_carries(build, module):
+    """OpenSSL is in the module alone, and neither of the two loads more than the C library."""
+    program = os.path.join(build, "landline")
+    for path in (program, module):
+        needed = re.findall(r"\(NEEDED\).*\[(.*)\]", facts(path))
+        assert [name for name in needed if not name.startswith(("libc.so.", "ld-linux"))] == []
+    symbols = subprocess.run(["nm", program], capture_output=True, text=True, check=True).stdout
+    assert " T main\n" in symbols
+    assert not re.findall(r" (?:OPENSSL|CRYPTO|EVP|SSL|SHA256)_\w+$", symbols, re.M)

@@ -13,6 +13,7 @@ ROOMS = {
     "lib/net": {"public", "lib/base", "lib/os"},
     "lib/frame": {"landline/error.h", "landline/frame.h", "lib/base"},
     "lib/tls": {"landline/error.h", "landline/events.h", "landline/stream.h", "landline/tls.h", "lib/base"},
+    "lib/border": {"landline/error.h", "lib/base", "lib/os", "lib/tls"},
     "lib/seal": {"landline/error.h", "lib/base", "lib/os", "lib/tls"},
     "lib/loop": {"landline/error.h", "landline/events.h", "landline/loop.h", "lib/base", "lib/os"},
     "landline/proto": {"landline/error.h", "landline/frame.h", "lib/base", "lib/frame"},
