@@ -39,7 +39,8 @@ int call_new_run(struct call **out, const char *service, const struct run_reques
     call->id = request->id;
     call->terminal = (request->flags & RUN_TTY) != 0;
     call->no_input = (request->flags & RUN_NO_STDIN) != 0;
-    call->input_floating = request->name.size > 0; /* a shell that may be there already, with input of its own */
+    call->named = call->input_floating =
+        request->name.size > 0; /* a shell that may be there already, with input of its own */
     return hand_over(call, out);
 }
 
@@ -80,6 +81,8 @@ static void prepare(struct call *call, uint64_t unix_ms) {
     if (call->attach) {
         if (call->ever_opened)
             run_attach_again(bytes, buf_size(&call->request), have1, have2);
+        if (call->input_gone || call->input_taken) /* it has lost the input, and must not take it from who has it now */
+            run_attach_look_on(bytes, buf_size(&call->request));
         return;
     }
     uint64_t birth = run_id_birth(&call->id), age = unix_ms > birth ? unix_ms - birth : 0;

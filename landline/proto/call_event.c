@@ -36,12 +36,31 @@ static int keep_text(struct call *call, struct slice *text) {
 /* A named shell that was there already: from now on it is that run which this call follows. */
 static int follow(struct call *call, const struct run_id *id) {
     const struct run_attach attach = {.id = *id, .flags = call->no_input ? 0 : RUN_TAKE_INPUT, .size = call->size};
+    call->named = false;
     buf_clear(&call->request);
     run_attach_put(&call->request, &attach);
     call->attach = true;
     memcpy(call->service, "attach", sizeof "attach");
     call->id = *id;
     return call->request.failed;
+}
+
+/* The shell of the name is this call's own: it is asked for by its id alone from now on, for when the server forgets it another
+ * one may have the name. */
+static int forget_name(struct call *call) {
+    struct run_request r;
+    struct buf nameless;
+    call->named = false;
+    int e = run_request_get((struct slice){buf_front(&call->request), buf_size(&call->request)}, &r);
+    if (e < 0)
+        return e;
+    r.name = (struct slice){NULL, 0};
+    buf_init(&nameless, LIMIT_OPEN_PAYLOAD);
+    run_request_put(&nameless, &r);
+    run_request_free(&r);
+    buf_free(&call->request);
+    call->request = nameless;
+    return nameless.failed;
 }
 
 static int start_output(struct call *call, int i, uint64_t start, uint64_t dropped) {
@@ -98,8 +117,13 @@ static int on_opened(struct call *call, const struct message_opened *opened) {
     call->response = response;
     call->opened = call->ever_opened = true;
     call->refusal = (struct message_refused){0};
-    if (!run_id_equal(&response.id, &call->id) && follow(call, &response.id) < 0)
-        return lost(call, -ENOMEM);
+    int e = 0;
+    if (!run_id_equal(&response.id, &call->id))
+        e = follow(call, &response.id);
+    else if (call->named)
+        e = forget_name(call);
+    if (e < 0)
+        return lost(call, e);
     return CALL_OPENED;
 }
 

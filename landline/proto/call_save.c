@@ -60,12 +60,13 @@ static void restore_output(struct reader *r, bool same_hash, struct call_stream 
 }
 
 /* The request is as long as its kind needs, so that it can be changed in place when it is sent again. */
-static bool request_is_whole(const struct call *call, struct slice request) {
+static bool request_is_whole(struct call *call, struct slice request) {
     struct run_attach attach;
     if (call->attach)
         return run_attach_get(request, &attach) == 0;
     struct run_request run;
     bool whole = run_request_get(request, &run) == 0;
+    call->named = run.name.size > 0;
     run_request_free(&run);
     return whole;
 }

@@ -38,6 +38,7 @@ struct call {
     struct buf input;
     uint64_t input_base; /* offset of its first byte */
     bool input_floating; /* it begins where the server says */
+    bool named;          /* a shell that may be another call's: so until the first OPENED */
     bool input_end;      /* nothing more will be added */
     bool input_gone;     /* STOP came: nobody reads it */
     bool input_taken;    /* another client feeds the run now */

@@ -193,6 +193,8 @@ void run_attach_put(struct buf *b, const struct run_attach *r);
 int run_attach_get(struct slice payload, struct run_attach *r);
 /* As run_request_again(), for an encoded attach; also clears FROM_NOW once something is known to have been had. */
 void run_attach_again(uint8_t *bytes, size_t size, uint64_t have1, uint64_t have2);
+/* In an encoded attach, clears TAKE_INPUT. */
+void run_attach_look_on(uint8_t *bytes, size_t size);
 
 struct run_kill {
     struct run_id id;

@@ -37,3 +37,9 @@ void run_attach_again(uint8_t *bytes, size_t size, uint64_t have1, uint64_t have
     run_fields_write_u64(bytes + flags + 1, have1);
     run_fields_write_u64(bytes + flags + 9, have2);
 }
+
+void run_attach_look_on(uint8_t *bytes, size_t size) {
+    size_t flags = AT_NAME + 1 + bytes[AT_NAME];
+    if (flags < size)
+        bytes[flags] = (uint8_t)(bytes[flags] & ~RUN_TAKE_INPUT);
+}

@@ -10,9 +10,12 @@
 
 extern const struct service service_shell;
 
-/* The shell of that name, where one runs: the request then is another way to say attach. */
+/* The shell of that name, where one runs and the id is nobody's yet: the request then is another way to say attach. */
 static struct run *running_shell(struct exchange *x, const struct run_request *request, uint8_t *state) {
-    struct run *run = runs_find(x->host->runs, x->peer, &request->id, request->name);
+    struct runs *runs = x->host->runs;
+    if (ledger_find(runs->ledger, x->peer->key, true, &request->id) != NULL)
+        return NULL;
+    struct run *run = runs_find(runs, x->peer, &request->id, request->name);
     if (run == NULL || run->finished || memcmp(run->key, x->peer->key, sizeof run->key) != 0 || !run_is_terminal(run))
         return NULL;
     *state = RUN_RUNNING;
@@ -30,6 +33,7 @@ static void open_run(struct exchange *x, uint8_t flags, struct slice payload) {
     uint16_t code = e == LL_ELIMIT ? CODE_LIMIT : CODE_MALFORMED;
     uint8_t state = 0;
     struct run *run = NULL;
+    enum claim claim = CLAIM_REQUEST;
     if (e == 0 && request.name.size >= RUN_NAME) {
         why = "the name is longer than 63 bytes";
     } else if (e == 0) {
@@ -38,11 +42,12 @@ static void open_run(struct exchange *x, uint8_t flags, struct slice payload) {
     }
     if (why == NULL && x->service == &service_shell && request.name.size > 0)
         run = running_shell(x, &request, &state);
+    if (run != NULL)
+        claim = (request.flags & RUN_NO_STDIN) != 0 ? CLAIM_NONE : CLAIM_TAKE;
     if (why == NULL && run == NULL)
         run = runs_take(x->host->runs, x->peer, &request, &state, &code, &why);
     if (run != NULL)
-        run_watch(run, x, state, (const uint64_t[]){request.have1, request.have2},
-                  run_id_equal(&run->id, &request.id) ? CLAIM_REQUEST : CLAIM_TAKE, request.age_ms);
+        run_watch(run, x, state, (const uint64_t[]){request.have1, request.have2}, claim, request.age_ms);
     else
         x->ops->refused(x, code, 0, why);
     run_request_free(&request);
@@ -130,8 +135,8 @@ static void control(struct exchange *x, uint8_t kind, struct slice body) {
         return;
     if (kind == RUN_SIGNAL && run_signal_get(body, &signal) == 0)
         run_signal(w->run, signal);
-    else if (kind == RUN_WINSIZE && run_window_size_get(body, &size) == 0 && w->run->pipe[0] >= 0 &&
-             run_is_terminal(w->run))
+    else if (kind == RUN_WINSIZE && run_window_size_get(body, &size) == 0 && w->run->feeder == w &&
+             w->run->pipe[0] >= 0 && run_is_terminal(w->run)) /* not one that was replaced and is late */
         pty_resize(w->run->pipe[0], &(struct pty_size){size.rows, size.columns, size.xpixel, size.ypixel});
 }
 

@@ -26,6 +26,14 @@ static uint64_t slowest(const struct run *run, int channel, bool by_sent) {
     return least;
 }
 
+/* A connection that its client has replaced, and which may be dead, watches nothing. */
+static bool is_watched(const struct run *run) {
+    for (const struct watcher *w = run->watchers; w != NULL; w = w->next)
+        if (!w->succeeded)
+            return true;
+    return false;
+}
+
 /* One comes or goes that has `have`: what all who are there then have counts as acknowledged, or what it has if nobody
  * wants any. The next acknowledgement is not waited for: whoever has everything sends none until the program goes on. */
 static void acknowledge(struct run *run, int channel, uint64_t have) {
@@ -47,7 +55,10 @@ static void send_away_slowest(struct run *run, int channel, uint64_t at) {
 
 uint64_t run_room(struct run *run, int channel) {
     struct output *o = &run->out[channel];
-    uint64_t room = spool_room(&o->spool), least = slowest(run, channel, false);
+    uint64_t least = slowest(run, channel, false);
+    if (least == UINT64_MAX && is_watched(run)) /* a terminal's: no EPIPE can tell the program that nobody wants it */
+        spool_acknowledge(&o->spool, o->spool.end);
+    uint64_t room = spool_room(&o->spool);
     if (least != UINT64_MAX && o->spool.end - least >= o->spool.cap) {
         send_away_slowest(run, channel, least);
         return 0;
@@ -119,14 +130,6 @@ void run_close_output(struct run *run, int channel) {
     if (run->pipe[channel] >= 0)
         close(run->pipe[channel]);
     run->pipe[channel] = -1;
-}
-
-/* A connection that its client has replaced, and which may be dead, watches nothing. */
-static bool is_watched(const struct run *run) {
-    for (const struct watcher *w = run->watchers; w != NULL; w = w->next)
-        if (!w->succeeded)
-            return true;
-    return false;
 }
 
 void run_close_unwanted(struct run *run, int channel) {
@@ -338,6 +341,8 @@ void run_unwatch(struct watcher *w, enum exchange_leave why) {
         run_close_unwanted(run, i);
     }
     bool counted = !w->succeeded || run->unwatched_at == LL_NEVER;
+    if (w->leaving)
+        why = EXCHANGE_GATE_LOST; /* it was sent away, and will come back */
     free(w);
     if (counted && !is_watched(run))
         run_lost_watchers(run, why);

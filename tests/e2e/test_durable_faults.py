@@ -294,6 +294,32 @@ def test_the_oldest_is_dropped_and_it_is_said(box):
     assert re.search(rb"of standard output were dropped", done.stderr)
 
 
+def test_who_falls_behind_is_no_loss(box):
+    """The slow reader is sent away for what is kept, and comes back for it: `--on-loss=kill` does not mean that."""
+    marker = os.path.join(box.landline.scratch, "written")
+    p = subprocess.Popen([support.LANDLINE, "run", "--drop-oldest", "--on-loss=kill", "box", "sh", "-c",
+                          "head -c 200000000 /dev/zero; touch %s; sleep 1.5; exit 3" % marker],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         env=box.landline.environment(box.client_home, box.env))
+    support.eventually(lambda: os.path.exists(marker), "it does not wait for its reader")
+    came, complaint = p.communicate(timeout=support.PATIENCE)
+    assert p.returncode == 3 and len(came) < 200_000_000, complaint
+
+
+def test_a_terminal_that_nobody_reads_goes_on(box):
+    """No EPIPE can tell its program; more than the store holds must not stop it."""
+    told = os.path.join(box.landline.scratch, "told")
+    run = subprocess.Popen([support.LANDLINE, "run", "-t", "box", "sh", "-c",
+                            "echo up; sleep 0.5; head -c 70000000 /dev/zero; touch %s; sleep 1000" % told],
+                           stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                           env=box.landline.environment(box.client_home, box.env))
+    assert run.stdout.readline().strip() == b"up"
+    run.stdout.close()
+    support.eventually(lambda: os.path.exists(told), "it goes on", 60)
+    run.terminate()
+    run.wait(support.PATIENCE)
+
+
 # --- programs that are killed ---
 
 

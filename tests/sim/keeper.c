@@ -1,138 +1,31 @@
-/* The keeper: the ledger, its file, and runs that write at random and end as they were told to. */
+/* The keeper: requests, the ledger, its file and the results on a disk, and what is left of them when it dies. */
 #include "tests/sim/sim.h"
 
 #include <string.h>
-#include <xxhash.h>
 
-static struct model_run *run_of(struct world *w, const struct run_id *id) {
+struct model_run *keeper_run(struct world *w, const struct run_id *id) {
     for (int i = 0; i < RUNS; i++)
         if (w->runs[i].used && run_id_equal(&w->runs[i].id, id))
             return &w->runs[i];
     return NULL;
 }
 
-static void set_state(struct world *w, struct model_run *run, enum ledger_state state) {
+uint64_t keeper_clock(const struct world *w) {
+    return (uint64_t)(w->now - w->boot_at) / MS;
+}
+
+void keeper_set_state(struct world *w, const struct run_id *id, enum ledger_state state) {
     for (struct ledger_entry *e = NULL; (e = ledger_each(w->ledger, e)) != NULL;)
-        if (run_id_equal(&e->id, &run->id))
+        if (run_id_equal(&e->id, id))
             ledger_set_state(w->ledger, e, state, &w->disk);
 }
 
-static uint64_t digest(const struct model_run *run, unsigned channel, uint64_t total) {
-    static uint8_t bytes[1 << 20];
-    for (uint64_t i = 0; i < total; i++)
-        bytes[i] = sim_byte(run->seed, channel, i);
-    return XXH64(bytes, total, 0);
-}
-
-void keeper_finish(struct world *w, struct model_run *run, uint8_t kind) {
-    run->running = false;
-    run->finished = true;
-    run->killed = kind == RUN_UNWATCHED;
-    run->result = (struct run_result){
-        .kind = kind,
-        .code = kind == RUN_EXITED ? run->code : 9,
-        .total0 = run->input,
-        .total1 = run->spool[0].end,
-        .total2 = run->spool[1].end,
-        .digest1 = digest(run, 1, run->spool[0].end),
-        .digest2 = digest(run, 2, run->spool[1].end),
-    };
-    set_state(w, run, LEDGER_FINISHED);
-    sim_trace(w, "run %td ends, kind %d", run - w->runs, kind);
-}
-
-void keeper_write(struct world *w, struct model_run *run) {
-    struct chance *c = &w->chance;
-    bool all = true;
-    for (int i = 0; i < 2; i++) {
-        struct spool *s = &run->spool[i];
-        uint64_t left = run->planned[i] - s->end, room = spool_room(s);
-        uint64_t n = left < room ? left : room;
-        if (n > 0)
-            spool_add(s, 1 + chance_size(c, n - 1));
-        all = all && s->end == run->planned[i];
-    }
-    run->next_at = w->now + (int64_t)chance_size(c, 400) * MS + 1;
-    if (all && (!run->wants_input || run->input_ended))
-        keeper_finish(w, run, RUN_EXITED);
-}
-
-/* What every client that is attached has. */
-void keeper_acknowledge(struct world *w, struct model_run *run) {
-    for (int i = 0; i < 2; i++) {
-        uint64_t least = UINT64_MAX;
-        for (int k = 0; k < WATCHERS; k++)
-            if (w->watchers[k].used && w->watchers[k].run == run && !w->watchers[k].stopped[i] &&
-                w->watchers[k].acknowledged[i] < least)
-                least = w->watchers[k].acknowledged[i];
-        if (least != UINT64_MAX)
-            spool_acknowledge(&run->spool[i], least);
-    }
-}
-
-/* Where all who watch want no more of an output, the program gets EPIPE and writes no more. */
-static void close_unwanted(struct world *w, struct model_run *run, int i) {
-    bool watched = false;
-    for (int k = 0; k < WATCHERS; k++) {
-        if (!w->watchers[k].used || w->watchers[k].run != run)
-            continue;
-        watched = true;
-        if (!w->watchers[k].stopped[i])
-            return;
-    }
-    if (watched)
-        run->planned[i] = run->spool[i].end;
-}
-
-void keeper_stopped(struct world *w, struct watcher *watcher, uint8_t channel) {
-    watcher->stopped[channel - 1] = true;
-    if (watcher->run != NULL)
-        keeper_left(w, watcher->run);
-}
-
-void keeper_left(struct world *w, struct model_run *run) {
-    keeper_acknowledge(w, run);
-    for (int i = 0; i < 2; i++)
-        close_unwanted(w, run, i);
-}
-
-void keeper_unwatched(struct world *w, struct model_run *run) {
-    for (int k = 0; k < WATCHERS; k++)
-        if (w->watchers[k].used && w->watchers[k].run == run)
-            return;
-    bool dead = w->keeper_restart_at <= w->now;
-    if (run->running && run->kill_on_loss && !dead)
-        keeper_finish(w, run, RUN_UNWATCHED);
+struct model_run *keeper_recall(struct world *w, const struct ledger_entry *entry) {
+    struct model_run *run = entry->run != NULL ? entry->run : keeper_run(w, &entry->id);
+    return run != NULL && !run->lost && !run->expired && (run->running || run->finished) ? run : NULL;
 }
 
 /* --- requests --- */
-
-static struct watcher *new_watcher(struct world *w, struct connection *c, uint32_t stream, struct model_run *run) {
-    for (int i = 0; i < WATCHERS; i++)
-        if (!w->watchers[i].used) {
-            w->watchers[i] = (struct watcher){.used = true, .connection = c, .stream = stream, .run = run};
-            return &w->watchers[i];
-        }
-    sim_fail(w, "too many watchers");
-    return NULL;
-}
-
-struct wish {
-    bool resume, from_now, feeds;
-    uint64_t have[2], age_ms;
-};
-
-static void say_opened(struct world *w, struct connection *c, uint32_t stream, struct session_start *start,
-                       const struct run_response *response) {
-    struct buf b;
-    buf_init(&b, 4096);
-    run_response_put(&b, response);
-    start->window0 = w->window_max;
-    start->flow0 = SESSION_BULK;
-    if (session_opened(c->gate, stream, start, (struct slice){buf_front(&b), buf_size(&b)}) < 0)
-        sim_fail(w, "OPENED was not taken");
-    buf_free(&b);
-}
 
 /* A run of which only the name is left: it ends where the client is. */
 static void answer_lost(struct world *w, struct connection *c, uint32_t stream, const struct run_id *id,
@@ -142,7 +35,7 @@ static void answer_lost(struct world *w, struct connection *c, uint32_t stream, 
     const struct run_result result = {.kind = RUN_LOST};
     struct buf b;
     buf_init(&b, 4096);
-    say_opened(w, c, stream, &start, &response);
+    run_say_opened(w, c, stream, &start, &response);
     session_end(c->gate, stream, 1);
     session_end(c->gate, stream, 2);
     run_result_put(&b, &result);
@@ -150,44 +43,16 @@ static void answer_lost(struct world *w, struct connection *c, uint32_t stream, 
     buf_free(&b);
 }
 
-/* The youngest connection feeds: its request has the greatest age. */
-static void choose_feeder(struct world *w, struct model_run *run, struct watcher *asking, uint64_t age_ms) {
-    bool wins = age_ms >= run->feeder_age;
-    for (int i = 0; i < WATCHERS; i++) {
-        struct watcher *old = &w->watchers[i];
-        if (wins && old->used && old->run == run && old->feeds) {
-            old->feeds = false;
-            session_stop(old->connection->gate, old->stream, 0, CODE_ENDED);
-        }
+/* The keeper dies within the writing of a record; by a broken rule after the start. */
+static void die_in_record(struct world *w, const struct run_request *request, const struct buf *record) {
+    size_t written = chance_below(&w->chance, buf_size(record) + 1);
+    if (mutated(w, MUTATE_START_UNRECORDED)) {
+        keeper_run(w, &request->id)->effects++;
+        written = 0;
     }
-    asking->feeds = wins;
-    if (wins)
-        run->feeder_age = age_ms;
-    else
-        session_stop(asking->connection->gate, asking->stream, 0, CODE_ENDED);
-}
-
-static void attach(struct world *w, struct connection *c, uint32_t stream, struct model_run *run,
-                   const struct wish *wish, uint8_t state) {
-    struct session_start start = {.start0 = wish->resume ? run->input : 0};
-    struct run_response response = {.state = state, .id = run->id};
-    uint64_t *starts[2] = {&start.start1, &start.start2}, *dropped[2] = {&response.dropped1, &response.dropped2};
-    for (int i = 0; i < 2; i++) {
-        uint64_t have = wish->from_now ? run->spool[i].end : wish->have[i];
-        if (spool_start(&run->spool[i], have, starts[i], dropped[i]) < 0) {
-            sim_fail(w, "a client has more than was written");
-            return;
-        }
-    }
-    struct watcher *watcher = new_watcher(w, c, stream, run);
-    if (watcher == NULL)
-        return;
-    for (int i = 0; i < 2; i++)
-        watcher->acknowledged[i] = *starts[i];
-    keeper_acknowledge(w, run); /* what a client says it has, it acknowledges */
-    say_opened(w, c, stream, &start, &response);
-    if (wish->feeds)
-        choose_feeder(w, run, watcher, wish->age_ms);
+    buf_add(&w->disk, buf_front(record), written);
+    sim_trace(w, "the keeper dies after %zu bytes of a record", written);
+    w->keeper_restart_at = w->now;
 }
 
 /* Records the id, then starts the command; a crash may come before, within and after the record. */
@@ -197,58 +62,79 @@ static void start(struct world *w, struct connection *c, uint32_t stream, const 
     struct buf record;
     bool crash = w->now < w->calm_at && chance_percent(&w->chance, 2);
     buf_init(&record, 4096);
-    if (ledger_start(w->ledger, c->owner->key, request, sim_ms(w), &entry, &record) < 0)
-        sim_fail(w, "the ledger is full");
-    size_t written = crash ? chance_below(&w->chance, buf_size(&record) + 1) : buf_size(&record);
-    buf_add(&w->disk, buf_front(&record), written);
-    buf_free(&record);
-    if (crash) {
-        sim_trace(w, "the keeper dies after %zu bytes of a record", written);
-        w->keeper_restart_at = w->now;
-        return;
+    if (ledger_start(w->ledger, c->owner->key, request, keeper_clock(w), &entry, &record) < 0) {
+        session_refuse(c->gate, stream, CODE_INTERNAL, 0, "all entries are in use");
+    } else if (crash) {
+        die_in_record(w, request, &record);
+    } else {
+        struct model_run *run = keeper_run(w, &request->id);
+        buf_add(&w->disk, buf_front(&record), buf_size(&record));
+        entry->run = run;
+        run_start(w, run);
+        if (mutated(w, MUTATE_REFUSE_STARTED))
+            session_refuse(c->gate, stream, CODE_NO_GRANT, 0, "");
+        else
+            run_watch(w, c, stream, run, wish, RUN_STARTED);
     }
-    struct model_run *run = run_of(w, &request->id);
-    run->effects++;
-    run->running = true;
-    run->next_at = w->now;
-    entry->run = run;
-    sim_trace(w, "run %td starts", run - w->runs);
-    attach(w, c, stream, run, wish, RUN_STARTED);
+    buf_free(&record);
 }
 
 static void attach_entry(struct world *w, struct connection *c, uint32_t stream, const struct ledger_entry *entry,
                          const struct wish *wish) {
-    struct model_run *run = entry->run;
-    if (run == NULL)
+    struct model_run *run = keeper_recall(w, entry);
+    if (run != NULL)
+        run_watch(w, c, stream, run, wish, run->running ? RUN_RUNNING : RUN_FINISHED);
+    else if (entry->state == LEDGER_LOST)
         answer_lost(w, c, stream, &entry->id, wish);
     else
-        attach(w, c, stream, run, wish, run->running ? RUN_RUNNING : RUN_FINISHED);
+        session_refuse(c->gate, stream, CODE_UNKNOWN_RUN, 0, "");
+}
+
+/* The shell of the name that runs already, for a request whose id is nobody's yet. */
+static struct model_run *running_shell(struct world *w, const struct connection *c, const struct run_request *request) {
+    if (ledger_find(w->ledger, c->owner->key, false, &request->id) != NULL && !mutated(w, MUTATE_NAME_BEFORE_ID))
+        return NULL;
+    for (int i = 0; i < RUNS && request->name.size > 0; i++)
+        if (w->runs[i].named && w->runs[i].running && memcmp(w->runs[i].key, c->owner->key, LEDGER_KEY) == 0)
+            return &w->runs[i];
+    return NULL;
+}
+
+static void judge(struct world *w, struct connection *c, uint32_t stream, const struct run_request *request,
+                  struct wish *wish) {
+    struct ledger_entry *entry;
+    struct model_run *shell = running_shell(w, c, request);
+    if (shell != NULL) {
+        wish->claim = (request->flags & RUN_NO_STDIN) != 0 ? CLAIM_NONE : CLAIM_TAKE;
+        run_watch(w, c, stream, shell, wish, RUN_RUNNING);
+        return;
+    }
+    enum ledger_verdict verdict = ledger_judge(w->ledger, c->owner->key, false, request, keeper_clock(w), &entry);
+    sim_trace(w, "run request on %td, again %d, age %llu: verdict %d", c - w->connections, request->flags & RUN_AGAIN,
+              (unsigned long long)request->age_ms, verdict);
+    if (verdict == LEDGER_ATTACH && mutated(w, MUTATE_START_AGAIN))
+        keeper_run(w, &request->id)->effects++;
+    if (verdict == LEDGER_START)
+        start(w, c, stream, request, wish);
+    else if (verdict == LEDGER_ATTACH)
+        attach_entry(w, c, stream, entry, wish);
+    else
+        session_refuse(c->gate, stream, verdict == LEDGER_CONFLICT ? CODE_CONFLICT : CODE_UNKNOWN_RUN, 0, "");
 }
 
 static void open_run(struct world *w, struct connection *c, const struct session_event *event) {
     struct run_request request;
-    struct ledger_entry *entry;
     if (run_request_get(event->u.open.request, &request) < 0) {
         sim_fail(w, "a request is malformed");
         return;
     }
-    const struct wish wish = {.resume = (event->u.open.flags & MESSAGE_RESUME) != 0,
-                              .feeds = true,
-                              .age_ms = request.age_ms,
-                              .have = {request.have1, request.have2}};
-    if (wish.resume != ((request.flags & RUN_AGAIN) != 0))
+    struct wish wish = {.resume = (event->u.open.flags & MESSAGE_RESUME) != 0,
+                        .claim = CLAIM_REQUEST,
+                        .age_ms = request.age_ms,
+                        .have = {request.have1, request.have2}};
+    if (request.name.size == 0 && wish.resume != ((request.flags & RUN_AGAIN) != 0))
         sim_fail(w, "AGAIN and resume do not agree");
-    enum ledger_verdict verdict = ledger_judge(w->ledger, c->owner->key, false, &request, sim_ms(w), &entry);
-    sim_trace(w, "run request on %td, again %d, age %llu: verdict %d", c - w->connections, request.flags & RUN_AGAIN,
-              (unsigned long long)request.age_ms, verdict);
-    if (w->keeper_restart_at <= w->now) /* it is dead */
-        ;
-    else if (verdict == LEDGER_START)
-        start(w, c, event->stream, &request, &wish);
-    else if (verdict == LEDGER_ATTACH)
-        attach_entry(w, c, event->stream, entry, &wish);
-    else
-        session_refuse(c->gate, event->stream, verdict == LEDGER_CONFLICT ? CODE_CONFLICT : CODE_UNKNOWN_RUN, 0, "");
+    judge(w, c, event->stream, &request, &wish);
     run_request_free(&request);
 }
 
@@ -258,11 +144,11 @@ static void open_attach(struct world *w, struct connection *c, const struct sess
         sim_fail(w, "an attach is malformed");
         return;
     }
-    const struct wish wish = {
-        .resume = true, .from_now = (request.flags & RUN_FROM_NOW) != 0, .have = {request.have1, request.have2}};
+    const struct wish wish = {.resume = true,
+                              .from_now = (request.flags & RUN_FROM_NOW) != 0,
+                              .claim = (request.flags & RUN_TAKE_INPUT) != 0 ? CLAIM_TAKE : CLAIM_NONE,
+                              .have = {request.have1, request.have2}};
     struct ledger_entry *entry = ledger_find(w->ledger, c->owner->key, false, &request.id);
-    if (w->keeper_restart_at <= w->now)
-        return;
     if (entry == NULL)
         session_refuse(c->gate, event->stream, CODE_UNKNOWN_RUN, 0, "");
     else
@@ -270,32 +156,66 @@ static void open_attach(struct world *w, struct connection *c, const struct sess
 }
 
 void keeper_open(struct world *w, struct connection *c, const struct session_event *event) {
-    if (event->u.open.service.size == 6)
-        open_attach(w, c, event);
-    else
-        open_run(w, c, event);
+    static const struct {
+        const char *name;
+        void (*open)(struct world *w, struct connection *c, const struct session_event *event);
+    } services[] = {{"run", open_run},     {"shell", open_run},       {"attach", open_attach},
+                    {"kill", answer_kill}, {"result", answer_result}, {"runs", answer_runs}};
+    struct slice name = event->u.open.service;
+    if (w->keeper_restart_at <= w->now) /* it is dead */
+        return;
+    for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+        if (strlen(services[i].name) == name.size && memcmp(services[i].name, name.data, name.size) == 0)
+            services[i].open(w, c, event);
 }
 
-/* --- the keeper's death --- */
+/* --- forgetting --- */
+
+static bool is_attached(const struct world *w, const struct model_run *run) {
+    for (int i = 0; i < w->watcher_top; i++)
+        if (w->watchers[i].used && w->watchers[i].run == run)
+            return true;
+    return false;
+}
+
+void keeper_sweep(struct world *w) {
+    for (struct ledger_entry *e = NULL; (e = ledger_each(w->ledger, e)) != NULL;) {
+        struct model_run *run = keeper_run(w, &e->id);
+        if (run == NULL || !run->finished || is_attached(w, run))
+            continue;
+        e->run = NULL; /* it is on the disk */
+        if (w->results_age < w->now - run->finished_at && !run->expired) {
+            run->expired = true;
+            ledger_set_state(w->ledger, e, LEDGER_EXPIRED, &w->disk);
+        }
+    }
+    ledger_expire(w->ledger, keeper_clock(w));
+    w->sweep_at = w->now + 20 * SECOND;
+}
+
+/* --- the keeper's life --- */
 
 static void new_epoch(struct world *w, uint64_t since_ms) {
     uint8_t instance[LEDGER_INSTANCE] = {++w->instance};
-    const struct ledger_config config = {0};
-    w->ledger = ledger_new(&config, instance, since_ms);
+    struct ledger_config config = {0};
+    if (w->forgets)
+        config = (struct ledger_config){.horizon_ms = 60000 + chance_size(&w->chance, 3600 * 1000), .max_entries = 2};
+    w->ledger = ledger_new(&config, instance, mutated(w, MUTATE_FORGET_REACH) ? 0 : since_ms);
 }
 
 void server_begin(struct world *w) {
     buf_init(&w->disk, 1 << 20);
     w->young = chance_percent(&w->chance, 5);
     w->young = w->young && !w->sweep;
-    new_epoch(w, sim_ms(w) - (w->young ? 0 : 24 * 3600 * 1000));
+    w->boot_at = -24 * 3600 * SECOND;
+    new_epoch(w, w->young ? keeper_clock(w) : 0);
     ledger_epoch(w->ledger, &w->disk);
 }
 
 void server_end(struct world *w) {
     ledger_free(w->ledger);
     buf_free(&w->disk);
-    for (int i = 0; i < CONNECTIONS; i++)
+    for (int i = 0; i < w->connection_top; i++)
         if (w->connections[i].used) {
             session_free(w->connections[i].gate);
             buf_free(&w->connections[i].to_server.bytes);
@@ -305,35 +225,51 @@ void server_end(struct world *w) {
 
 static void read_disk(struct world *w) {
     size_t used;
-    if (ledger_load(w->ledger, buf_front(&w->disk), buf_size(&w->disk), sim_ms(w), &used) < 0) {
-        if (!ledger_torn(buf_front(&w->disk), buf_size(&w->disk), used))
-            sim_fail(w, "the ledger's file is damaged at %zu", used);
-        w->disk.end = w->disk.start + used;
-    }
-    for (struct ledger_entry *e = NULL; (e = ledger_each(w->ledger, e)) != NULL;) {
-        struct model_run *run = run_of(w, &e->id);
-        e->run = run != NULL && run->finished ? run : NULL;
-    }
+    if (ledger_load(w->ledger, buf_front(&w->disk), buf_size(&w->disk), keeper_clock(w), &used) < 0 &&
+        !ledger_torn(buf_front(&w->disk), buf_size(&w->disk), used))
+        sim_fail(w, "the ledger's file is damaged at %zu", used);
 }
 
-void keeper_restart(struct world *w) {
-    w->keeper_restarted = true;
-    ledger_free(w->ledger);
+/* The machine had no power: what was written last may not be on the disk, and the clock begins anew. */
+static void lose_power(struct world *w) {
+    uint8_t instance[LEDGER_INSTANCE] = {++w->instance};
+    w->ledger_lost = true;
+    w->boot_at = w->now - (int64_t)chance_size(&w->chance, 100 * 1000) * MS;
+    w->disk.end -= chance_size(&w->chance, buf_size(&w->disk));
+    read_disk(w);
+    if (!mutated(w, MUTATE_FORGET_REACH))
+        ledger_forget_past(w->ledger, instance, keeper_clock(w));
+    for (int i = 0; i < RUNS; i++)
+        w->runs[i].expired = w->runs[i].expired || (w->runs[i].finished && chance_percent(&w->chance, 30));
+}
+
+static void end_runs(struct world *w) {
     for (int i = 0; i < RUNS; i++) {
         struct model_run *run = &w->runs[i];
         run->lost = run->lost || run->running;
         run->running = false;
-        for (int k = 0; k < 2; k++) /* results are on disk, outputs are not */
+        if (!run->finished || !chance_percent(&w->chance, 20))
+            continue;
+        run->outputs_cut = true; /* what was kept of them was on no disk */
+        for (int k = 0; k < 2; k++)
             run->spool[k].base = run->spool[k].end;
     }
-    bool files_lost = chance_percent(&w->chance, 30);
-    sim_trace(w, "keeper restarts%s", files_lost ? ", its files are lost" : "");
-    new_epoch(w, sim_ms(w));
-    if (files_lost) {
+}
+
+void keeper_restart(struct world *w) {
+    unsigned how = (unsigned)chance_below(&w->chance, 100);
+    w->keeper_restarted = true;
+    ledger_free(w->ledger);
+    end_runs(w);
+    sim_trace(w, "keeper restarts%s", how < 20 ? ", its files are lost" : how < 40 ? " after a power cut" : "");
+    new_epoch(w, keeper_clock(w));
+    if (how < 20)
         w->ledger_lost = true;
-        buf_clear(&w->disk);
-        ledger_epoch(w->ledger, &w->disk);
-    } else {
+    else if (how < 40)
+        lose_power(w);
+    else
         read_disk(w);
-    }
+    buf_clear(&w->disk);
+    if (ledger_dump(w->ledger, &w->disk) < 0)
+        sim_fail(w, "the ledger's file was not written");
 }

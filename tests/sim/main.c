@@ -1,8 +1,9 @@
-/* The simulator: sim [--seeds N] [--seed S] [--cuts [--every N]] [--verbose]
+/* The simulator: sim [--seeds N] [--seed S] [--cuts [--every N] | --mutations] [--verbose]
  *
  * Runs N worlds with the seeds S, S + 1, …; without --seed from a seed that it prints. With --cuts it cuts whole sessions at
- * every byte instead (or at every Nth, from one that the seed chooses). Ends with 1 at the first world in which something
- * went wrong, and prints what shows it again. */
+ * every byte instead (or at every Nth, from one that the seed chooses). With --mutations it breaks one rule of the simulated
+ * machines after another, and each must be found within N seeds. Ends with 1 at the first world in which something went wrong,
+ * and prints what shows it again. */
 #include "tests/sim/sim.h"
 
 #include <stdio.h>
@@ -12,12 +13,14 @@
 
 int main(int argc, char **argv) {
     unsigned long long seeds = 1000, seed = (unsigned long long)time(NULL) * 1000003, every = 1;
-    bool verbose = false, cuts = false;
+    bool verbose = false, cuts = false, mutations = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--verbose") == 0)
             verbose = true;
         else if (strcmp(argv[i], "--cuts") == 0)
             cuts = true;
+        else if (strcmp(argv[i], "--mutations") == 0)
+            mutations = true;
         else if (strcmp(argv[i], "--every") == 0 && i + 1 < argc)
             every = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--seeds") == 0 && i + 1 < argc)
@@ -33,8 +36,11 @@ int main(int argc, char **argv) {
     }
     printf("seeds %llu to %llu\n", seed, seed + seeds - 1);
     fflush(stdout);
+    if (mutations)
+        return mutate_all(seed, seeds) ? 0 : 1;
+    const struct world_options options = {.verbose = verbose};
     for (unsigned long long i = 0; i < seeds; i++)
-        if (!world_simulate(seed + i, NULL, verbose, NULL))
+        if (!world_simulate(seed + i, &options, NULL))
             return 1;
     return 0;
 }

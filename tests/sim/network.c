@@ -55,6 +55,7 @@ struct connection *network_connect(struct world *w, struct sim_client *owner) {
         struct connection *c = &w->connections[i];
         if (c->used)
             continue;
+        w->connection_top = i < w->connection_top ? w->connection_top : i + 1;
         memset(c, 0, sizeof *c);
         c->used = true;
         c->owner = owner;
@@ -105,6 +106,14 @@ void network_close(struct world *w, struct connection *c, enum side side) {
     wire_from(c, side)->eof_at = w->now + (int64_t)chance_size(&w->chance, 100) * MS;
 }
 
+void network_abandon(struct world *w, struct connection *c) {
+    int64_t late = (int64_t)chance_size(&w->chance, 3000) * MS;
+    for (size_t i = c->to_server.head; i < c->to_server.tail; i++)
+        c->to_server.chunks[i % CHUNKS].at += late;
+    c->closed[CLIENT_SIDE] = true;
+    c->notice[CLIENT_SIDE] = NEVER;
+}
+
 static void deliver(struct world *w, struct connection *c, enum side to);
 
 /* Everything that is under way to a side arrives now. */
@@ -139,7 +148,7 @@ static int64_t wire_next(const struct wire *wire) {
 
 int64_t network_next(const struct world *w) {
     int64_t next = NEVER;
-    for (int i = 0; i < CONNECTIONS; i++) {
+    for (int i = 0; i < w->connection_top; i++) {
         const struct connection *c = &w->connections[i];
         int64_t at[4] = {NEVER, NEVER, NEVER, NEVER};
         if (!c->used)
@@ -197,7 +206,7 @@ static void deliver(struct world *w, struct connection *c, enum side to) {
 }
 
 void network_step(struct world *w) {
-    for (int i = 0; i < CONNECTIONS; i++) {
+    for (int i = 0; i < w->connection_top; i++) {
         struct connection *c = &w->connections[i];
         if (!c->used)
             continue;

@@ -23,49 +23,34 @@ static void flush(struct world *w, struct connection *c) {
 }
 
 static struct watcher *watcher_of(struct world *w, struct connection *c, uint32_t stream) {
-    for (int i = 0; i < WATCHERS; i++)
+    for (int i = 0; i < w->watcher_top; i++)
         if (w->watchers[i].used && w->watchers[i].connection == c && w->watchers[i].stream == stream)
             return &w->watchers[i];
     return NULL;
 }
 
-static void leave(struct world *w, struct watcher *watcher, bool by_loss) {
-    struct model_run *run = watcher->run;
-    watcher->used = false;
-    if (run == NULL)
-        return;
-    keeper_left(w, run);
-    if (by_loss)
-        keeper_unwatched(w, run);
-}
-
-void server_gone(struct world *w, struct connection *c) {
+static void gone(struct world *w, struct connection *c, enum leave why) {
     if (c->gate == NULL)
         return;
     sim_trace(w, "gate loses %td", c - w->connections);
-    for (int i = 0; i < WATCHERS; i++)
-        if (w->watchers[i].used && w->watchers[i].connection == c)
-            leave(w, &w->watchers[i], true);
     session_free(c->gate);
     c->gate = NULL;
+    for (int i = 0; i < w->watcher_top; i++)
+        if (w->watchers[i].used && w->watchers[i].connection == c)
+            run_unwatch(w, &w->watchers[i], why);
 }
 
-/* Bytes of a client's input. One that attached with the input has its own offsets; what the run has had already is skipped. */
-static void on_input(struct world *w, struct watcher *watcher, const struct session_event *event) {
-    struct model_run *run = watcher->run;
-    struct slice bytes = event->u.data.bytes;
-    if (watcher->feeds && run != NULL && run->running)
-        for (size_t i = 0; i < bytes.size; i++) {
-            uint64_t at = event->u.data.offset + i;
-            if (at < run->input)
-                continue;
-            if (at > run->input)
-                sim_fail(w, "input has a hole at %llu", (unsigned long long)run->input);
-            if (bytes.data[i] != sim_byte(run->seed, 0, at))
-                sim_fail(w, "input differs at %llu", (unsigned long long)at);
-            run->input++;
-        }
-    session_consumed(watcher->connection->gate, event->stream, 0, event->u.data.offset + bytes.size);
+void server_gone(struct world *w, struct connection *c) {
+    gone(w, c, LEAVE_CUT);
+}
+
+/* All that its client said before DONE has come before it; behind RESULT it is ignored. */
+static void on_done(struct world *w, struct watcher *watcher) {
+    const struct connection *c = watcher->connection;
+    unsigned said = watcher->stream < sizeof c->controls / sizeof *c->controls ? c->controls[watcher->stream] : 0;
+    if (watcher->controls != said && said > 0 && !watcher->over)
+        sim_fail(w, "%u signals and sizes were said, %u taken", said, watcher->controls);
+    run_unwatch(w, watcher, LEAVE_DONE);
 }
 
 static void on_event(struct world *w, struct connection *c, const struct session_event *event) {
@@ -79,7 +64,8 @@ static void on_event(struct world *w, struct connection *c, const struct session
     sim_trace(w, "%s of channel %d on %td", message_name((uint8_t)event->type), event->channel, c - w->connections);
     switch (event->type) {
     case MESSAGE_DATA:
-        on_input(w, watcher, event);
+        run_input(w, watcher, event->u.data.offset, event->u.data.bytes);
+        session_consumed(c->gate, event->stream, 0, event->u.data.offset + event->u.data.bytes.size);
         break;
     case MESSAGE_END:
         if (watcher->feeds && watcher->run != NULL && event->u.total == watcher->run->input)
@@ -88,13 +74,16 @@ static void on_event(struct world *w, struct connection *c, const struct session
     case MESSAGE_CREDIT:
         watcher->acknowledged[event->channel - 1] = event->u.credit.consumed;
         if (watcher->run != NULL)
-            keeper_acknowledge(w, watcher->run);
+            run_acknowledge(w, watcher->run);
         break;
     case MESSAGE_STOP:
-        keeper_stopped(w, watcher, event->channel);
+        run_stopped(w, watcher, event->channel);
+        break;
+    case MESSAGE_CONTROL:
+        run_control(w, watcher, &event->u.control);
         break;
     case MESSAGE_DONE:
-        leave(w, watcher, !watcher->over);
+        on_done(w, watcher);
         break;
     default:
         break;
@@ -109,7 +98,7 @@ void server_bytes(struct world *w, struct connection *c, const uint8_t *bytes, s
         bytes += used;
         n -= used;
         if (e < 0) {
-            if (e != -4097) /* LL_EOF */
+            if (e != LL_EOF)
                 sim_fail(w, "the gate found fault with a client: %s", session_close_text(c->gate));
             server_gone(w, c);
             network_close(w, c, SERVER_SIDE);
@@ -126,53 +115,69 @@ void server_bytes(struct world *w, struct connection *c, const uint8_t *bytes, s
     }
 }
 
-/* Sends a watcher what its run has written, and the end when all is there. */
-static void feed_watcher(struct world *w, struct watcher *watcher) {
-    struct session *s = watcher->connection->gate;
-    struct model_run *run = watcher->run;
+/* Sends a watcher what there is of one output: whether that is all. */
+static bool feed_output(struct world *w, struct watcher *watcher, uint8_t channel, bool finished) {
     static uint8_t bytes[4096];
-    if (run == NULL || watcher->over)
-        return;
-    bool all = run->finished;
-    for (uint8_t channel = 1; channel <= 2; channel++) {
-        const struct spool *spool = &run->spool[channel - 1];
-        uint64_t at = session_offset(s, watcher->stream, channel);
-        if (watcher->stopped[channel - 1]) /* the session has said END */
-            continue;
-        if (at < spool->base) {
-            session_refuse(s, watcher->stream, CODE_BEHIND, 0, "");
-            watcher->used = false;
-            return;
-        }
-        for (uint64_t room; at < spool->end && (room = session_room(s, watcher->stream, channel)) > 0;) {
-            uint64_t n = spool->end - at < room ? spool->end - at : room;
-            n = n < sizeof bytes ? n : sizeof bytes;
-            for (uint64_t i = 0; i < n; i++)
-                bytes[i] = sim_byte(run->seed, channel, at + i);
-            session_data(s, watcher->stream, channel, bytes, n);
-            at += n;
-        }
-        if (run->finished && at == spool->end)
-            session_end(s, watcher->stream, channel);
-        all = all && at == spool->end;
+    struct session *s = watcher->connection->gate;
+    const struct model_run *run = watcher->run;
+    const struct spool *spool = &run->spool[channel - 1];
+    uint64_t at = session_offset(s, watcher->stream, channel);
+    if (watcher->stopped[channel - 1]) /* the session has said END */
+        return true;
+    for (uint64_t room; at < spool->end && (room = session_room(s, watcher->stream, channel)) > 0;) {
+        uint64_t n = spool->end - at < room ? spool->end - at : room;
+        n = n < sizeof bytes ? n : sizeof bytes;
+        for (uint64_t i = 0; i < n; i++)
+            bytes[i] = sim_byte(run->seed, channel, at + i);
+        bytes[0] ^= mutated(w, MUTATE_WRONG_BYTE) && at > 1000;
+        session_data(s, watcher->stream, channel, bytes, n);
+        at += n;
     }
-    if (!all)
-        return;
+    if (finished && at == spool->end)
+        session_end(s, watcher->stream, channel);
+    return at == spool->end;
+}
+
+static void tell_result(struct world *w, struct watcher *watcher) {
     struct buf result;
     buf_init(&result, 4096);
-    run_result_put(&result, &run->result);
-    if (session_result(s, watcher->stream, (struct slice){buf_front(&result), buf_size(&result)}) < 0)
+    run_result_put(&result, &watcher->run->result);
+    if (session_result(watcher->connection->gate, watcher->stream,
+                       (struct slice){buf_front(&result), buf_size(&result)}) < 0)
         sim_fail(w, "RESULT was not taken");
     buf_free(&result);
     watcher->over = true;
 }
 
+/* Sends a watcher what its run has written, and the end when all is there. */
+static void feed_watcher(struct world *w, struct watcher *watcher) {
+    struct model_run *run = watcher->run;
+    if (run == NULL || watcher->over)
+        return;
+    for (uint8_t channel = 1; channel <= 2; channel++)
+        if (!watcher->stopped[channel - 1] &&
+            session_offset(watcher->connection->gate, watcher->stream, channel) < run->spool[channel - 1].base) {
+            session_refuse(watcher->connection->gate, watcher->stream, CODE_BEHIND, 0, "");
+            run_unwatch(w, watcher, LEAVE_BEHIND);
+            return;
+        }
+    bool finished = run->finished;
+    if (mutated(w, MUTATE_DONE_EARLY) && !finished && chance_percent(&w->chance, 5)) {
+        finished = true;
+        run->result.kind = RUN_EXITED;
+    }
+    bool first = feed_output(w, watcher, 1, finished), second = feed_output(w, watcher, 2, finished);
+    if (finished && first && second)
+        tell_result(w, watcher);
+}
+
 int64_t server_next(const struct world *w) {
     int64_t next = w->gate_restart_at < w->keeper_restart_at ? w->gate_restart_at : w->keeper_restart_at;
+    next = w->sweep_at < next ? w->sweep_at : next;
     for (int i = 0; i < RUNS; i++)
-        if (w->runs[i].running && w->runs[i].next_at < next)
-            next = w->runs[i].next_at;
-    for (int i = 0; i < CONNECTIONS; i++)
+        if (run_next(&w->runs[i]) < next)
+            next = run_next(&w->runs[i]);
+    for (int i = 0; i < w->connection_top; i++)
         if (w->connections[i].used && w->connections[i].gate != NULL) {
             int64_t at = session_deadline(w->connections[i].gate);
             next = at < next ? at : next;
@@ -183,30 +188,42 @@ int64_t server_next(const struct world *w) {
 /* A gate that dies: its connections close, the keeper lives on. */
 static void gate_restart(struct world *w) {
     sim_trace(w, "gate restarts");
-    for (int i = 0; i < CONNECTIONS; i++)
+    for (int i = 0; i < w->connection_top; i++)
         if (w->connections[i].used && w->connections[i].gate != NULL) {
-            server_gone(w, &w->connections[i]);
+            gone(w, &w->connections[i], LEAVE_GATE_LOST);
             network_close(w, &w->connections[i], SERVER_SIDE);
         }
 }
 
-void server_step(struct world *w) {
+/* It happens again half of the time. */
+static int64_t once_more(struct world *w) {
+    bool again = w->now < w->calm_at && chance_percent(&w->chance, 50);
+    return again ? w->now + (int64_t)chance_size(&w->chance, 30000) * MS : NEVER;
+}
+
+static void restart(struct world *w) {
     if (w->gate_restart_at <= w->now) {
         gate_restart(w);
-        w->gate_restart_at = NEVER;
+        w->gate_restart_at = once_more(w);
     }
     if (w->keeper_restart_at <= w->now) {
         gate_restart(w);
         keeper_restart(w);
-        w->keeper_restart_at = NEVER;
+        w->keeper_restart_at = once_more(w);
     }
+    if (w->sweep_at <= w->now)
+        keeper_sweep(w);
+}
+
+void server_step(struct world *w) {
+    restart(w);
     for (int i = 0; i < RUNS; i++)
-        if (w->runs[i].running && w->runs[i].next_at <= w->now)
-            keeper_write(w, &w->runs[i]);
-    for (int i = 0; i < WATCHERS; i++)
+        if (run_next(&w->runs[i]) <= w->now)
+            run_step(w, &w->runs[i]);
+    for (int i = 0; i < w->watcher_top; i++)
         if (w->watchers[i].used)
             feed_watcher(w, &w->watchers[i]);
-    for (int i = 0; i < CONNECTIONS; i++) {
+    for (int i = 0; i < w->connection_top; i++) {
         struct connection *c = &w->connections[i];
         if (!c->used || c->gate == NULL)
             continue;

@@ -33,17 +33,19 @@ static bool cut_at(struct sweep *s, const struct shape *shape, enum side to, uin
                                    .to = (enum side)chance_below(&s->chance, 2),
                                    .after = chance_size(&s->chance, 3000)};
     s->cuts += cut.cuts[1].kind != CUT_BY_CHANCE ? 2 : 1;
-    if (world_simulate(s->seed, &cut, false, NULL))
+    struct world_options options = {.shape = &cut};
+    if (world_simulate(s->seed, &options, NULL))
         return true;
     printf("%s: %s after %llu bytes to the %s\n", shape->name, kinds[kind], (unsigned long long)at,
            to == SERVER_SIDE ? "server" : "client");
-    world_simulate(s->seed, &cut, true, NULL);
+    options.verbose = true;
+    world_simulate(s->seed, &options, NULL);
     return false;
 }
 
 static bool sweep_shape(struct sweep *s, const struct shape *shape, unsigned every) {
     uint64_t passed[2], before = s->cuts;
-    if (!world_simulate(s->seed, shape, false, passed))
+    if (!world_simulate(s->seed, &(struct world_options){.shape = shape}, passed))
         return false;
     for (int to = 0; to < 2; to++)
         for (int kind = CUT_BY_CHANCE + 1; kind < CUT_KINDS; kind++)

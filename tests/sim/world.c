@@ -36,80 +36,6 @@ void sim_trace(const struct world *w, const char *format, ...) {
     va_end(args);
 }
 
-static void plan_run(struct world *w, struct model_run *run) {
-    struct chance *c = &w->chance;
-    uint8_t random[RUN_ID_RANDOM];
-    for (size_t i = 0; i < sizeof random; i++)
-        random[i] = (uint8_t)chance_next(c);
-    run->used = true;
-    run->id = run_id_make(sim_ms(w), random);
-    run->seed = chance_next(c);
-    run->code = (uint32_t)chance_below(c, 256);
-    run->wants_input = chance_percent(c, 40);
-    run->kill_on_loss = chance_percent(c, 10);
-    bool large = chance_percent(c, 5);
-    enum run_overflow overflow = chance_percent(c, 20) ? RUN_DROP : RUN_BLOCK;
-    for (int i = 0; i < 2; i++) {
-        run->planned[i] = chance_size(c, large ? 200000 : i == 0 ? 40000 : 10000);
-        run->spool[i] = spool_make(256 + chance_size(c, large ? 100000 : 20000), overflow);
-    }
-}
-
-/* What a sweep's worlds have in common. */
-static void plan_shape(struct world *w, const struct shape *shape) {
-    w->sweep = true;
-    w->calm_at = 0;
-    w->end_at = 4 * 3600 * SECOND;
-    w->window_max = shape->window;
-    w->gate_restart_at = w->keeper_restart_at = NEVER;
-    memcpy(w->cuts, shape->cuts, sizeof w->cuts);
-    server_begin(w);
-    struct model_run *run = &w->runs[0];
-    plan_run(w, run);
-    run->wants_input = shape->input > 0;
-    run->kill_on_loss = false;
-    for (int i = 0; i < 2; i++) {
-        run->planned[i] = shape->planned[i];
-        run->spool[i] = spool_make(shape->spool, RUN_BLOCK);
-    }
-    for (unsigned i = 0; i <= shape->watchers; i++) {
-        struct sim_client *client = &w->clients[i == 0 ? 0 : i + 1];
-        client->runner = i == 0;
-        client->key[0] = 1;
-        client->target = run;
-        client_begin(w, client);
-        client->connect_at = (int64_t)i * 20 * MS;
-        if (i == 0)
-            client->input_total = shape->input;
-    }
-}
-
-static void plan(struct world *w) {
-    struct chance *c = &w->chance;
-    w->calm_at = (int64_t)chance_size(c, 600) * SECOND;
-    w->end_at = w->calm_at + 4 * 3600 * SECOND;
-    w->faults = (unsigned)chance_below(c, 100);
-    w->window_max = (uint32_t)(1000 + chance_size(c, 400000));
-    w->gate_restart_at = chance_percent(c, 30) ? (int64_t)chance_size(c, 60000) * MS : NEVER;
-    w->keeper_restart_at = chance_percent(c, 15) ? (int64_t)chance_size(c, 60000) * MS : NEVER;
-    server_begin(w);
-    unsigned runners = chance_percent(c, 30) ? 2 : 1;
-    for (unsigned i = 0; i < runners; i++) {
-        plan_run(w, &w->runs[i]);
-        w->clients[i].runner = true;
-        w->clients[i].key[0] = 1;
-        w->clients[i].target = &w->runs[i];
-        client_begin(w, &w->clients[i]);
-    }
-    for (int i = 2; i < CLIENTS; i++) {
-        if (!chance_percent(c, i == 2 ? 50 : 20))
-            continue;
-        w->clients[i].key[0] = chance_percent(c, 90) ? 1 : 2;
-        w->clients[i].target = &w->runs[0];
-        client_begin(w, &w->clients[i]);
-    }
-}
-
 static bool all_over(const struct world *w) {
     for (int i = 0; i < CLIENTS; i++)
         if (w->clients[i].used && !w->clients[i].over)
@@ -156,29 +82,31 @@ static void dump(const struct world *w) {
                       (unsigned long long)w->watchers[i].acknowledged[0],
                       (unsigned long long)w->watchers[i].acknowledged[1]);
     for (int i = 0; i < CLIENTS && w->verbose; i++)
-        if (w->clients[i].used)
+        if (w->clients[i].used && w->clients[i].call != NULL)
             sim_trace(w, "client %d: over %d session %d stream %u have %llu %llu input %llu of %llu", i,
                       w->clients[i].over, w->clients[i].session != NULL, call_stream(w->clients[i].call),
                       (unsigned long long)call_have(w->clients[i].call, 1),
                       (unsigned long long)call_have(w->clients[i].call, 2),
-                      (unsigned long long)w->clients[i].input_given, (unsigned long long)w->clients[i].input_total);
+                      (unsigned long long)w->clients[i].input_given,
+                      (unsigned long long)w->clients[i].target->input_total);
 }
 
-bool world_simulate(uint64_t seed, const struct shape *shape, bool verbose, uint64_t passed[2]) {
+bool world_simulate(uint64_t seed, const struct world_options *options, uint64_t passed[2]) {
     struct world *w = calloc(1, sizeof *w);
     if (w == NULL)
         abort();
     w->seed = w->chance.state = seed;
-    w->verbose = verbose;
-    if (shape != NULL)
-        plan_shape(w, shape);
+    w->verbose = options->verbose;
+    w->mutation = options->mutation;
+    if (options->shape != NULL)
+        plan_shape(w, options->shape);
     else
-        plan(w);
+        plan_chance(w);
     live(w);
     if (w->failure[0] == 0)
         check_history(w);
     bool good = w->failure[0] == 0;
-    if (!good)
+    if (!good && !options->quiet)
         printf("seed %llu, at %.3f s: %s\n", (unsigned long long)seed, (double)w->now / 1e9, w->failure);
     if (!good)
         dump(w);

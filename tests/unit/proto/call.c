@@ -292,6 +292,60 @@ static void follows(void **unused) {
     teardown(&w);
 }
 
+/* A named shell of its own is sought by its id from then on: another one may have the name later. */
+static void forgets_its_name(void **unused) {
+    (void)unused;
+    struct world w;
+    uint8_t flags;
+    struct run_request r = {.id = run_id_make(1000, random_bytes),
+                            .flags = RUN_LOGIN,
+                            .umask = 0xffff,
+                            .nice = 0xff,
+                            .name = text_slice("work")};
+    memset(&w, 0, sizeof w);
+    w.id = r.id;
+    assert_int_equal(call_new_run(&w.call, "shell", &r), 0);
+    for (int i = 0; i < 2; i++) {
+        r = dial(&w, 1000 + (uint64_t)i, &flags);
+        assert_int_equal(r.name.size, 4); /* it was not told yet whose it is */
+        assert_int_equal(flags, MESSAGE_RESUME);
+        if (i == 0)
+            hang_up(&w);
+    }
+    opened(&w, RUN_STARTED, 0, 0, 0);
+    assert_int_equal(w.step, CALL_OPENED);
+    hang_up(&w);
+    r = dial(&w, 2000, &flags);
+    assert_int_equal(r.name.size, 0);
+    assert_true(run_id_equal(&r.id, &w.id));
+    assert_int_equal(r.flags, RUN_LOGIN | RUN_AGAIN);
+    teardown(&w);
+}
+
+/* Who lost the input to another does not take it from them by coming back. */
+static void lost_input_stays_lost(void **unused) {
+    (void)unused;
+    struct world w;
+    struct session_event event;
+    struct run_attach attach = {.id = run_id_make(1000, random_bytes), .flags = RUN_TAKE_INPUT};
+    memset(&w, 0, sizeof w);
+    w.id = attach.id;
+    assert_int_equal(call_new_attach(&w.call, &attach), 0);
+    for (int i = 0; i < 2; i++) {
+        w.client = make_client(false);
+        w.server = make_server(SESSION_ENROLLED, 0);
+        assert_int_equal(call_open(w.call, w.client, 2000), 0);
+        pass(w.client, w.server, 0, &event, MESSAGE_OPEN);
+        assert_int_equal(run_attach_get(event.u.open.request, &attach), 0);
+        assert_int_equal(attach.flags, i == 0 ? RUN_TAKE_INPUT : 0);
+        opened(&w, RUN_RUNNING, 5, 0, 0);
+        session_stop(w.server, 1, 0, CODE_ENDED);
+        to_call(&w);
+        hang_up(&w);
+    }
+    teardown(&w);
+}
+
 /* Stored and restored in the middle of an output: the digest goes on. */
 static void stored(void **unused) {
     (void)unused;
@@ -379,9 +433,17 @@ static void input_limit(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(resumes),  cmocka_unit_test(age),         cmocka_unit_test(lies),
-        cmocka_unit_test(refusals), cmocka_unit_test(not_sent),    cmocka_unit_test(follows),
-        cmocka_unit_test(stored),   cmocka_unit_test(input_limit), cmocka_unit_test(ends_a_terminal),
+        cmocka_unit_test(resumes),
+        cmocka_unit_test(age),
+        cmocka_unit_test(lies),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(not_sent),
+        cmocka_unit_test(follows),
+        cmocka_unit_test(stored),
+        cmocka_unit_test(input_limit),
+        cmocka_unit_test(forgets_its_name),
+        cmocka_unit_test(lost_input_stays_lost),
+        cmocka_unit_test(ends_a_terminal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
