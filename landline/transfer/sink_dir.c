@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "landline/error.h"
@@ -85,6 +86,8 @@ static int place_folder(struct sink *s, struct sink_dir *dir) {
     }
     if (fstatat(at->fd, dir->name, &there, AT_SYMLINK_NOFOLLOW) == 0) {
         dir->fd = S_ISDIR(there.st_mode) ? open_folder(at, dir->name) : -ENOTDIR;
+        if (dir->fd >= 0)
+            sink_sweep(dir->fd, time(NULL));
         return dir->fd < 0 ? dir->fd : 0;
     }
     if (errno != ENOENT)

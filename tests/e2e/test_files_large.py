@@ -1,6 +1,7 @@
 """Real data there and back, the memory it takes, a source that changes while it is read, and what a terminal shows.
 
-LANDLINE_REAL=/usr takes that folder there and back, in LANDLINE_ROOM=FOLDER, instead of /usr/include."""
+LANDLINE_REAL=/usr takes that folder there and back, in LANDLINE_ROOM=FOLDER, instead of /usr/include; LANDLINE_MANY=100000 makes
+so many files where many are wanted."""
 
 import contextlib
 import fcntl
@@ -28,6 +29,7 @@ from test_files_faults import block, start
 pytestmark = pytest.mark.timeout(500)
 
 REAL = os.environ.get("LANDLINE_REAL", "/usr/include")
+MANY = int(os.environ.get("LANDLINE_MANY", "20000"))
 WAIT = 300 if REAL == "/usr/include" else 7200
 
 
@@ -89,14 +91,11 @@ def test_real_data_there_and_back(box, room):
     assert done.returncode == 0, done.stderr
 
 
-def test_many_and_deep_in_little_memory(scratch):
-    source, target = os.path.join(scratch, "s"), os.path.join(scratch, "t")
+def make_many_and_deep(source):
     os.makedirs(os.path.join(source, "many"))
-    os.mkdir(target)
-    for n in range(20000):
+    for n in range(MANY):
         with open(os.path.join(source, "many", "file %d" % n), "w") as f:
             f.write(str(n))
-    fill(os.path.join(source, "large"), 40000000)
     at = os.open(source, os.O_RDONLY)
     for _ in range(1000):
         os.mkdir("d", dir_fd=at)
@@ -105,17 +104,58 @@ def test_many_and_deep_in_little_memory(scratch):
         at = below
     os.close(os.open("bottom", os.O_CREAT | os.O_WRONLY, 0o640, dir_fd=at))
     os.close(at)
+
+
+def same_many_and_deep(source, target):
+    # Not os.walk() nor an expected name: no path here is short enough for open().
+    assert subprocess.run(["diff", "-r", source, target], stdout=subprocess.PIPE).stdout == b""
+    names = subprocess.run(["find", target, "-name", "bottom", "-perm", "640", "-printf", "%d"], stdout=subprocess.PIPE)
+    assert names.stdout == b"1001"
+
+
+def test_many_and_deep_in_little_memory(scratch):
+    source, target = os.path.join(scratch, "s"), os.path.join(scratch, "t")
+    os.mkdir(target)
+    make_many_and_deep(source)
+    fill(os.path.join(source, "large"), 40000000)
     try:
         statuses, peaks = copy(source, target)
         assert statuses == (0, 0)
         assert 0 < max(peaks) <= 16 << 10, peaks
-        assert subprocess.run(["diff", "-r", source, os.path.join(target, "s")]).returncode == 0
-        names = subprocess.run(["find", target, "-name", "bottom", "-perm", "640", "-printf", "%d"], stdout=subprocess.PIPE)
-        assert names.stdout == b"1002"
+        same_many_and_deep(source, os.path.join(target, "s"))
         statuses, peaks = copy(source, target)  # again, with nothing to do
         assert statuses == (0, 0) and 0 < max(peaks) <= 16 << 10, peaks
     finally:
         subprocess.run(["rm", "-rf", source, target])
+
+
+def peaks_of(client, server):
+    """Waits for the client's end: the most memory of it, and of each process of the server, in KiB."""
+    peaks = {}
+
+    def over():
+        for pid in [client.pid, server, *support.children(server)]:
+            with contextlib.suppress(OSError), open("/proc/%d/status" % pid) as f:
+                found = re.search(r"VmHWM:\s*(\d+)", f.read())
+                if found:
+                    peaks[pid] = int(found.group(1))
+        return client.popen.poll() is not None
+    support.eventually(over, "the end of the transfer", 600)
+    return list(peaks.values())
+
+
+def test_many_and_deep_there_and_back(box, room):
+    source, there, back = (os.path.join(room, n) for n in ("s", "there", "back"))
+    make_many_and_deep(source)
+    try:
+        for names, target in (((source, "box:" + there), there), (("box:" + there, back), back)):
+            client = box.start("put" if target == there else "get", *names)
+            peaks = peaks_of(client, box.server.pid)
+            assert client.wait() == 0, client.stderr.text()
+            same_many_and_deep(source, target)
+            assert len(peaks) >= 4 and max(peaks) <= 16 << 10, peaks
+    finally:
+        subprocess.run(["rm", "-rf", room])  # deeper than Python can go
 
 
 def grow(path):
