@@ -544,8 +544,7 @@ static void small_files_that_are_cut(void **unused) {
 
 static int open_scratch(void **state) {
     (void)state;
-    signal(SIGXFSZ, SIG_IGN);
-    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     top = mkdtemp(scratch) == NULL ? -1 : open(scratch, O_RDONLY | O_DIRECTORY);
     return top < 0 ? -1 : 0;
 }
