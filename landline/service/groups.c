@@ -216,16 +216,18 @@ static void take_back(struct groups *g, uint32_t number) {
 
 uint32_t groups_take(struct groups *g, int *fd) {
     *fd = -1;
-    if (g->folder < 0 || g->given_up)
-        return 0;
-    uint32_t number = g->free_count > 0 ? g->free[--g->free_count] : make_group(g);
-    if (number == 0)
-        return 0;
-    *fd = openat(g->folder, name_of(number).text, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (*fd >= 0)
-        return number;
-    if (errno != ENOENT)
-        take_back(g, number);
+    while (g->folder >= 0 && !g->given_up) {
+        uint32_t number = g->free_count > 0 ? g->free[--g->free_count] : make_group(g);
+        if (number == 0)
+            return 0;
+        *fd = openat(g->folder, name_of(number).text, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (*fd >= 0)
+            return number;
+        if (errno != ENOENT) { /* else it was killed, and swept before it was left */
+            take_back(g, number);
+            return 0;
+        }
+    }
     return 0;
 }
 
@@ -233,8 +235,15 @@ void groups_give_up(struct groups *g) {
     g->given_up = true;
 }
 
+static bool is_left(const struct groups *g, uint32_t number) {
+    for (size_t i = 0; i < g->left_count; i++)
+        if (g->left[i] == number)
+            return true;
+    return false;
+}
+
 void groups_leave(struct groups *g, uint32_t number) {
-    if (number == 0 || g->folder < 0)
+    if (number == 0 || g->folder < 0 || is_left(g, number))
         return;
     struct number name = name_of(number);
     if (!cgroup_populated(g->folder, name.text)) {
@@ -256,8 +265,14 @@ void groups_sweep(struct groups *g) {
     g->left_count = kept;
 }
 
-int groups_kill(const struct groups *g, uint32_t number) {
-    return number == 0 || g->folder < 0 ? -ENOENT : cgroup_kill(g->folder, name_of(number).text);
+/* Once killed a group is good for nothing: Linux (6.18) kills what is born in it later (CLONE_INTO_CGROUP) as well. */
+int groups_kill(struct groups *g, uint32_t number) {
+    if (number == 0 || g->folder < 0)
+        return -ENOENT;
+    int e = cgroup_kill(g->folder, name_of(number).text);
+    if (e == 0 && !is_left(g, number))
+        remember_left(g, number);
+    return e;
 }
 
 ssize_t groups_processes(const struct groups *g, uint32_t number, pid_t **list) {

@@ -22,7 +22,7 @@ struct groups {
     uint32_t last; /* number that was given out */
     uint32_t free[LIMIT_GROUPS_FREE];
     size_t free_count;
-    uint32_t *left; /* what the run left there lives on */
+    uint32_t *left; /* removed when they are empty: what the run left there lives on, or it was killed */
     size_t left_count, left_room;
 };
 
@@ -41,8 +41,8 @@ void groups_leave(struct groups *groups, uint32_t number);
 /* Takes back groups whose processes have all ended. */
 void groups_sweep(struct groups *groups);
 
-/* KILL to all of a group; and its processes, as cgroup_processes(). */
-int groups_kill(const struct groups *groups, uint32_t number);
+/* KILL to all of a group, which is not given out again; and its processes, as cgroup_processes(). */
+int groups_kill(struct groups *groups, uint32_t number);
 ssize_t groups_processes(const struct groups *groups, uint32_t number, pid_t **list);
 
 #endif

@@ -95,6 +95,15 @@ def test_landline_kill_ends_all(server, landline):
     assert landline("attach", "box", run).returncode == 137
 
 
+def test_a_run_after_one_that_was_killed(server, landline):
+    """It is in another group: Linux may kill whatever is born in a killed one."""
+    run = landline("run", "--detach", "box", "--", "sleep", "1000").stdout.decode().split()[-1]
+    assert landline("kill", "box", run, "KILL").returncode == 0
+    assert landline("attach", "box", run).returncode == 137
+    for _ in range(5):
+        assert landline("run", "box", "--", "true").returncode == 0
+
+
 def test_what_a_finished_run_leaves_goes_on(server, landline, group):
     """A daemon is started this way on purpose; its group is not given to another run, and goes when it ends."""
     text, pid = daemon(landline)

@@ -154,6 +154,38 @@ static void uses_an_empty_one_again(void **state) {
     groups_close(&g);
 }
 
+/* A kernel may kill whatever is born in a group after it was killed. */
+static void never_uses_one_again_that_was_killed(void **state) {
+    (void)state;
+    need_groups();
+    for (int swept = 0; swept < 2; swept++) {
+        struct groups g;
+        struct spawn_child child;
+        struct spawn_result result;
+        int ended;
+        open_groups(&g, 12);
+        uint32_t killed = start(&g, "exec sleep 1000", &child, &ended);
+        assert_int_equal(groups_kill(&g, killed), 0);
+        reap(&child);
+        close(ended);
+        if (swept)
+            groups_sweep(&g);
+        groups_leave(&g, killed);
+        for (int i = 0; i < 3; i++) {
+            uint32_t number = start(&g, "true", &child, &ended);
+            assert_int_equal(number, killed + 1);
+            spawn_await(&child);
+            assert_int_equal(spawn_reap(&child, &result), 0);
+            assert_true(result.exited && result.exit_code == 0);
+            close(ended);
+            groups_leave(&g, number);
+        }
+        groups_sweep(&g);
+        assert_int_equal(folders(&g), 1);
+        groups_close(&g);
+    }
+}
+
 static void keeps_so_many_and_no_more(void **state) {
     (void)state;
     static const size_t counts[] = {LIMIT_GROUPS_FREE - 1, LIMIT_GROUPS_FREE, LIMIT_GROUPS_FREE + 1};
@@ -443,6 +475,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_what_hides),
         cmocka_unit_test(uses_an_empty_one_again),
+        cmocka_unit_test(never_uses_one_again_that_was_killed),
         cmocka_unit_test(keeps_so_many_and_no_more),
         cmocka_unit_test(leaves_what_was_left_alone),
         cmocka_unit_test(leaves_groups_alone_that_belong_to_what_lives),
