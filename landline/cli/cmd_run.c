@@ -38,11 +38,9 @@ static int open_input(const struct run_options *options, int *fd, struct verdict
 
 static int check(const struct command *self, const struct run_options *options, const struct operands *operands) {
     int words = operands->count - 1;
-    for (size_t i = 0; i < options->environment.count; i++) {
-        const char *value = options->environment.values[i];
-        if (value[0] == '=' || strchr(value, '=') == NULL)
-            return cli_usage(self, "--env: '%s' is not NAME=VALUE", value);
-    }
+    const char *wrong = run_options_no_variable(options);
+    if (wrong != NULL)
+        return cli_usage(self, "--env: '%s' is not NAME=VALUE", wrong);
     if (options->interactive && (words > 0 || options->shell != NULL || options->terminal || options->detach))
         return cli_usage(self, "-i asks for the commands: none is given with it, and no -t or --detach");
     if (options->interactive)

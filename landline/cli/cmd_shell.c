@@ -68,6 +68,9 @@ int cmd_shell(const struct command *self, int argc, char **argv) {
                                argc, argv, &operands);
     if (status < 0 && name != NULL && name[0] == '\0')
         status = cli_usage(self, "--name: a name has at least one letter");
+    const char *wrong = run_options_no_variable(&options);
+    if (status < 0 && wrong != NULL)
+        status = cli_usage(self, "--env: '%s' is not NAME=VALUE", wrong);
     if (status < 0)
         status = shell(&options, operands.values[0], name);
     run_options_free(&options);

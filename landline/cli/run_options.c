@@ -95,6 +95,15 @@ const char *run_option_loss(void *target, const char *value) {
     return NULL;
 }
 
+const char *run_options_no_variable(const struct run_options *options) {
+    for (size_t i = 0; i < options->environment.count; i++) {
+        const char *value = options->environment.values[i];
+        if (value[0] == '=' || strchr(value, '=') == NULL)
+            return value;
+    }
+    return NULL;
+}
+
 void run_options_request(struct ll_run_options *out, const struct run_options *options, int argc, char **argv) {
     *out = (struct ll_run_options){.argv = (const char *const *)argv,
                                    .argc = options->shell != NULL ? 0 : (size_t)argc,

@@ -35,6 +35,9 @@ const char *run_option_nice(void *target, const char *value);  /* struct run_opt
 const char *run_option_limit(void *target, const char *value); /* struct run_options */
 const char *run_option_loss(void *target, const char *value);  /* struct run_options */
 
+/* Of --env, the value that is not NAME=VALUE; NULL: all are. */
+const char *run_options_no_variable(const struct run_options *options);
+
 /* The request. `out` points into `options` and `argv`. */
 void run_options_request(struct ll_run_options *out, const struct run_options *options, int argc, char **argv);
 
