@@ -1,86 +1,264 @@
 #include "landline/cli/prompt.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "landline/cli/cli.h"
+#include "landline/cli/inlet.h"
 #include "landline/cli/verdict.h"
 #include "landline/client/broker.h"
+#include "lib/base/buf.h"
 #include "lib/base/escape.h"
+#include "lib/base/limits.h"
 #include "lib/os/terminal.h"
+
+enum { SIGNALS = 2, LONGEST = LIMIT_ARGUMENT + 1 };
+
+struct prompt {
+    const char *host;
+    const struct run_options *options;
+    ll_loop *loop;
+    ll_client *client;
+    ll_signal *signals[SIGNALS];
+    struct inlet *inlet;
+    struct buf typed;        /* lines, and the beginning of one */
+    bool asks, asked, ended; /* a person types; was asked; types no more */
+    char *line;              /* what runs, or NULL … */
+    ll_run *run;
+    bool over;
+    uint64_t bytes; /* … and how much it has said */
+    unsigned interrupts;
+    bool lost, left;
+    int status;
+};
+
+static void client_event(void *arg, enum ll_client_event event, const struct ll_failure *failure) {
+    struct prompt *p = arg;
+    (void)failure;
+    if (p->run == NULL || (event != LL_CLIENT_LOST && event != LL_CLIENT_CONNECTED))
+        return;
+    bool was_lost = p->lost;
+    p->lost = event == LL_CLIENT_LOST;
+    if (p->lost != was_lost && p->asks && !p->options->quiet)
+        cli_error("%s: %s", p->host,
+                  p->lost ? "no link, trying again (Ctrl-C leaves) …" : "the link is back, nothing was lost");
+}
+
+/* ---- one command ---- */
+
+static size_t output(void *arg, ll_run *run, int channel, const void *bytes, size_t n) {
+    struct prompt *p = arg;
+    FILE *to = channel == 1 ? stdout : stderr;
+    p->bytes += n;
+    if (fwrite(bytes, 1, n, to) != n || fflush(to) != 0)
+        ll_run_stop(run, channel);
+    return n;
+}
+
+static void over(void *arg, ll_run *run) {
+    (void)run;
+    ((struct prompt *)arg)->over = true;
+}
+
+static const struct ll_run_callbacks callbacks = {.output = output, .over = over};
+
+/* What it was, behind what it said: on standard error, so that the output stays the commands' own. */
+static void conclude(struct prompt *p) {
+    struct verdict verdict = {.host = p->host, .id = "", .command = p->line};
+    char shown[64];
+    verdict.error = ll_run_result(p->run, &verdict.result, &verdict.failure);
+    verdict_say(&verdict);
+    p->status = verdict_status(&verdict);
+    p->left = verdict.error != 0 || (p->interrupts > 0 && !p->asks);
+    escape_text(shown, sizeof shown, p->line);
+    if (verdict.error == 0)
+        fprintf(stderr, "[%s: %llu bytes, status %d]\n", shown, (unsigned long long)p->bytes, p->status);
+}
+
+static void forget(struct prompt *p) {
+    ll_run_free(p->run);
+    free(p->line);
+    p->run = NULL;
+    p->line = NULL;
+    p->over = p->lost = p->asked = false;
+    p->interrupts = 0;
+    p->bytes = 0;
+    inlet_touch(p->inlet);
+}
+
+static void start(struct prompt *p) {
+    struct run_options with_line = *p->options;
+    struct ll_run_options request;
+    with_line.shell = p->line;
+    run_options_request(&request, &with_line, 0, NULL);
+    request.no_input = true;
+    int error = ll_run_start(p->client, &request, &callbacks, p, &p->run);
+    if (error == 0)
+        return;
+    cli_error("%s: the command cannot be sent: %s", p->host, ll_strerror(error));
+    p->status = EXIT_LANDLINE;
+    forget(p);
+}
+
+/* ---- what is typed ---- */
+
+static size_t wanted(void *arg) {
+    const struct prompt *p = arg;
+    return p->line == NULL ? LONGEST - buf_size(&p->typed) : 0;
+}
+
+static void typed(void *arg, const uint8_t *bytes, size_t n) {
+    buf_add(&((struct prompt *)arg)->typed, bytes, n);
+}
+
+static void typed_end(void *arg, int error) {
+    struct prompt *p = arg;
+    if (error != 0 && error != LL_EOF)
+        cli_error("cannot read the commands: %s", ll_strerror(error));
+    p->ended = true;
+}
+
+static const struct inlet_owner inlet_owner = {wanted, typed, typed_end};
 
 static bool is_empty(const char *line) {
     return line[strspn(line, " \t\r")] == '\0';
 }
 
-/* What came, and then what it was: on standard error, so that the output stays the commands' own. */
-static int show(const char *line, const struct ll_collected *got, const struct verdict *verdict) {
-    fwrite(got->output, 1, got->output_size, stdout);
-    fflush(stdout);
-    fwrite(got->errors, 1, got->errors_size, stderr);
-    verdict_say(verdict);
-    if (verdict->error != 0)
-        return verdict_status(verdict);
-    char shown[64];
-    escape_text(shown, sizeof shown, line);
-    int status = verdict_status(verdict);
-    fprintf(stderr, "[%s: %zu bytes, status %d]\n", shown, got->output_size + got->errors_size, status);
-    return status;
-}
-
-static int one(ll_client *client, const char *host, const struct run_options *options, const char *line) {
-    struct run_options with_line = *options;
-    struct ll_run_options request;
-    struct ll_collected got;
-    struct verdict verdict = {.host = host, .id = "", .command = line};
-    with_line.shell = line;
-    run_options_request(&request, &with_line, 0, NULL);
-    verdict.error = ll_client_run(client, &request, &got, &verdict.failure);
-    verdict.result = got.result;
-    int status = show(line, &got, &verdict);
-    ll_collected_free(&got);
-    return status;
-}
-
-static int ask(ll_client *client, const char *host, const struct run_options *options) {
-    bool prompts = terminal_is(STDIN_FILENO);
-    char *line = NULL;
-    size_t size = 0;
-    int status = EXIT_OK;
-    for (;;) {
-        if (prompts)
-            fprintf(stderr, "%s> ", host);
-        ssize_t n = getline(&line, &size, stdin);
-        if (n < 0)
-            break;
-        if (n > 0 && line[n - 1] == '\n')
-            line[n - 1] = '\0';
-        if (!is_empty(line))
-            status = one(client, host, options, line);
-        if (status == EXIT_LANDLINE || status == EXIT_UNKNOWN)
-            break;
+/* The next line that is not empty becomes p->line. One that is too long is handed on whole, to be refused. */
+static void take_line(struct prompt *p) {
+    while (p->line == NULL && buf_size(&p->typed) > 0) {
+        const char *start = (const char *)buf_front(&p->typed);
+        size_t held = buf_size(&p->typed);
+        const char *end = memchr(start, '\n', held);
+        if (end == NULL && !p->ended && held < LONGEST)
+            return;
+        size_t n = end != NULL ? (size_t)(end - start) : held;
+        p->asked = false;
+        p->line = strndup(start, n);
+        buf_consume(&p->typed, end != NULL ? n + 1 : n);
+        if (p->line != NULL && is_empty(p->line)) {
+            free(p->line);
+            p->line = NULL;
+        }
     }
-    if (prompts && status != EXIT_LANDLINE)
+}
+
+static void ask(struct prompt *p) {
+    if (p->asks && !p->asked)
+        fprintf(stderr, "%s> ", p->host);
+    p->asked = true;
+}
+
+/* ---- signals ---- */
+
+static void leave(struct prompt *p) {
+    cli_error("%s: left; the command goes on: landline attach %s %s", p->host, p->host, ll_run_id(p->run));
+    p->status = EXIT_UNKNOWN;
+    p->left = true;
+}
+
+/* ^C is for the command: INT, and when it is asked for again KILL. With none it is for the line that is being typed. */
+static void interrupted(struct prompt *p) {
+    if (p->run != NULL) {
+        if (!p->over && ll_run_signal(p->run, p->interrupts++ == 0 ? SIGINT : SIGKILL) != 0)
+            leave(p);
+        return;
+    }
+    p->status = 128 + SIGINT;
+    p->left = !p->asks;
+    buf_clear(&p->typed);
+    fputc('\n', stderr);
+    p->asked = false;
+}
+
+static void signalled(void *arg, int signo, pid_t pid) {
+    struct prompt *p = arg;
+    (void)pid;
+    if (signo == SIGINT)
+        interrupted(p);
+    else
+        inlet_touch(p->inlet);
+}
+
+/* ---- the whole ---- */
+
+static void serve(struct prompt *p) {
+    while (!p->left) {
+        if (p->over) {
+            conclude(p);
+            forget(p);
+            continue;
+        }
+        if (p->line == NULL)
+            take_line(p);
+        if (p->line != NULL && p->run == NULL) {
+            start(p);
+            continue;
+        }
+        if (p->line == NULL && p->ended)
+            break;
+        if (p->line == NULL)
+            ask(p);
+        int n = ll_loop_step(p->loop, LL_NEVER);
+        if (n < 0) {
+            cli_error("%s", ll_strerror(n));
+            p->left = true;
+        }
+    }
+    if (p->asks && p->ended)
         fputc('\n', stderr);
-    free(line);
-    return status;
+}
+
+static int connect_to(struct prompt *p) {
+    struct ll_failure failure = {0};
+    int error = ll_loop_new(&p->loop);
+    struct ll_client_options how = {.host = p->host,
+                                    .no_broker = p->options->no_broker,
+                                    .patience_s = (double)p->options->patience / 1e9,
+                                    .loop = p->loop,
+                                    .event = client_event,
+                                    .arg = p};
+    if (error == 0)
+        error = ll_client_open(&how, &p->client, &failure);
+    if (error == 0)
+        error = ll_client_connect(p->client, &failure);
+    if (error != 0)
+        cli_error("%s", failure.code != 0 ? failure.sentence : ll_strerror(error));
+    return error;
+}
+
+static int listen_to_user(struct prompt *p) {
+    static const int numbers[SIGNALS] = {SIGINT, SIGCONT};
+    int error = 0;
+    for (size_t i = 0; error == 0 && i < SIGNALS; i++)
+        error = ll_loop_signal(p->loop, numbers[i], signalled, p, &p->signals[i]);
+    if (error == 0)
+        error = inlet_new(&p->inlet, p->loop, STDIN_FILENO, &inlet_owner, p);
+    if (error != 0)
+        cli_error("the commands cannot be read: %s", ll_strerror(error));
+    return error;
 }
 
 int prompt_run(const char *host, const struct run_options *options) {
-    struct ll_client_options how = {
-        .host = host, .no_broker = options->no_broker, .patience_s = (double)options->patience / 1e9};
-    struct ll_failure failure;
-    ll_client *client;
-    if (ll_client_open(&how, &client, &failure) != 0 || ll_client_connect(client, &failure) != 0) {
-        cli_error("%s", failure.sentence);
-        ll_client_free(client);
-        return EXIT_LANDLINE;
-    }
-    int status = ask(client, host, options);
-    broker_leave(client, cli_argv);
-    ll_client_free(client);
-    return cli_finish(status);
+    struct prompt p = {.host = host, .options = options, .asks = terminal_is(STDIN_FILENO), .status = EXIT_OK};
+    buf_init(&p.typed, LONGEST);
+    if (connect_to(&p) == 0 && listen_to_user(&p) == 0)
+        serve(&p);
+    else
+        p.status = EXIT_LANDLINE;
+    ll_run_free(p.run);
+    free(p.line);
+    inlet_free(p.inlet);
+    for (size_t i = 0; i < SIGNALS; i++)
+        ll_signal_free(p.signals[i]);
+    if (p.client != NULL && p.status != EXIT_LANDLINE)
+        broker_leave(p.client, cli_argv);
+    ll_client_free(p.client);
+    ll_loop_free(p.loop);
+    buf_free(&p.typed);
+    return cli_finish(p.status);
 }

@@ -1,0 +1,127 @@
+"""landline run -i as a person uses it: a prompt, command lines, what each came to."""
+
+import os
+
+import pytest
+
+import relay
+from pair import pair
+from test_shell import terminal
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def far(landline):
+    with pair(landline, through_relay=True) as both:
+        yield both
+
+
+def ask(t, line):
+    t.expect(rb"box> $")
+    t.type(line + b"\r")
+
+
+def test_lines_and_what_they_came_to(far):
+    with terminal(far, "run", "-i", "box") as t:
+        ask(t, b"echo hi")
+        t.expect(rb"hi\r\n\[echo hi: 3 bytes, status 0\]\r\n")
+        for empty in (b"", b"   ", b"\t"):
+            ask(t, empty)
+        ask(t, b"printf err >&2; exit 7")
+        t.expect(rb"err\[printf err >&2; exit 7: 3 bytes, status 7\]\r\n")
+        ask(t, b"kill -9 $$")
+        t.expect(rb"0 bytes, status 137\]\r\n")
+        for status in (122, 125):  # the command's own, not landline's
+            ask(t, b"exit %d" % status)
+            t.expect(rb"0 bytes, status %d\]\r\n" % status)
+        ask(t, "echo grüße | tr g G".encode())
+        t.expect("Grüße\r\n".encode())
+        t.expect(rb"8 bytes, status 0\]\r\n")
+        t.expect(rb"box> $")
+        t.type(b"\x04")
+        assert t.wait() == 0
+        assert t.restored()
+
+
+def test_output_is_shown_as_it_comes(far):
+    go = os.path.join(far.landline.scratch, "go")
+    with terminal(far, "run", "-i", "box") as t:
+        ask(t, b"echo first; while ! [ -e %s ]; do sleep 0.05; done; echo second" % os.fsencode(go))
+        t.expect(rb"first\r\n")
+        open(go, "w").close()
+        t.expect(rb"second\r\n\[echo first; .*: 13 bytes, status 0\]")
+        t.expect(rb"box> $")
+        t.type(b"\x04")
+        assert t.wait() == 0
+
+
+def test_an_interrupt_ends_the_command_and_not_the_prompt(far):
+    with terminal(far, "run", "-i", "box") as t:
+        ask(t, b"echo up; exec sleep 1000")
+        t.expect(rb"up\r\n")
+        t.type(b"\x03")
+        t.expect(rb"status 130\]\r\n")
+        ask(t, b"trap '' INT; echo up; while :; do sleep 0.05; done")
+        t.expect(rb"up\r\n")
+        t.type(b"\x03")
+        t.expect(rb"\^C")
+        t.type(b"\x03")  # the second is one that cannot be ignored
+        t.expect(rb"status 137\]\r\n")
+        # With no command it is the line that is given up.
+        t.expect(rb"box> $")
+        t.type(b"echo not this")
+        t.expect(rb"not this")
+        t.type(b"\x03")
+        ask(t, b"echo but this; exit 9")
+        t.expect(rb"but this\r\n\[echo but this; exit 9: 9 bytes, status 9\]\r\n")
+        t.expect(rb"box> $")
+        t.type(b"\x04")
+        assert t.wait() == 9
+    assert b"running" not in far.run("runs", "box").stdout
+
+
+def test_a_link_that_is_lost_meanwhile(far):
+    """The command is gone on with; one that comes later finds a new link by itself."""
+    go = os.path.join(far.landline.scratch, "go")
+    with terminal(far, "run", "-i", "box") as t:
+        ask(t, b"echo first; while ! [ -e %s ]; do sleep 0.05; done; echo second" % os.fsencode(go))
+        t.expect(rb"first\r\n")
+        far.relay.cut_all(relay.RST)
+        t.expect(rb"no link, trying again")
+        t.expect(rb"the link is back")
+        open(go, "w").close()
+        t.expect(rb"second\r\n\[echo first; .*: 13 bytes, status 0\]")
+        t.expect(rb"box> $")
+        far.relay.cut_all(relay.RST)
+        t.type(b"echo third\r")
+        t.expect(rb"third\r\n\[echo third: 6 bytes, status 0\]\r\nbox> $")
+        t.type(b"\x04")
+        assert t.wait() == 0
+
+
+def test_leaving_without_a_link(far):
+    with terminal(far, "run", "-i", "box") as t:
+        ask(t, b"echo up; exec sleep 1000")
+        t.expect(rb"up\r\n")
+        far.relay.set_open(False)
+        far.relay.cut_all(relay.RST)
+        t.expect(rb"no link, trying again")
+        t.type(b"\x03")
+        t.expect(rb"left; the command goes on: landline attach box [a-z2-7]{26}")
+        assert t.wait() == 122
+
+
+def test_a_script_of_lines(far):
+    """Nobody is asked; each line is run, also one without its end; the status is that of the last."""
+    done = far.run("run", "-i", "box", input=b"echo one\n\nexit 3\ncat\necho two; exit 4")
+    assert (done.returncode, done.stdout) == (4, b"one\ntwo\n"), done.stderr
+    assert done.stderr == (b"[echo one: 4 bytes, status 0]\n[exit 3: 0 bytes, status 3]\n[cat: 0 bytes, status 0]\n"
+                           b"[echo two; exit 4: 4 bytes, status 4]\n")
+
+
+def test_a_host_that_cannot_be_reached(far):
+    far.relay.set_open(False)
+    with terminal(far, "run", "-i", "box") as t:
+        assert t.wait() == 125
+        t.expect(rb"landline: box: ")
