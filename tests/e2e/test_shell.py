@@ -218,6 +218,44 @@ def test_a_shell_with_a_name_waits(far):
         t.wait()
 
 
+def resized(far, t, rows, columns):
+    """Gives the terminal another size; returns when landline has sent it on."""
+    before = far.relay.passed[relay.UP]
+    t.resize(rows, columns)
+    os.kill(t.process.pid, signal.SIGWINCH)
+    support.eventually(lambda: t.pump(0) or far.relay.passed[relay.UP] > before, "the size on its way")
+
+
+def test_the_size_is_that_of_whoever_types(far):
+    """Others may watch through smaller and larger windows."""
+    script = "stty -echo; while read -r x; do echo \"size=$(stty size)\"; done"
+    with terminal(far, "run", "-t", "box", "sh", "-c", script, rows=31, columns=97) as first:
+        first.type(b"\r")
+        first.expect(rb"size=31 97\r\n")
+        resized(far, first, 32, 98)
+        first.type(b"\r")
+        first.expect(rb"size=32 98\r\n")
+        run = far.run("runs", "box").stdout.decode().split()[0]
+        with terminal(far, "attach", "-i", "-t", "box", run, rows=20, columns=60) as second:
+            second.type(b"\r")
+            second.expect(rb"size=20 60\r\n")
+            first.expect(rb"size=20 60\r\n")
+            resized(far, first, 50, 150)
+            second.type(b"\r")
+            second.expect(rb"size=20 60\r\n")
+            resized(far, second, 60, 160)
+            second.type(b"\r")
+            second.expect(rb"size=60 160\r\n")
+            # A link that comes back does not change who types, nor the size.
+            far.relay.cut_all(relay.RST)
+            for t in (first, second):
+                t.expect(rb"the link is back")
+            second.type(b"\r")
+            second.expect(rb"size=60 160\r\n")
+            second.type(b"\x04")
+            assert second.wait() == first.wait() == 0
+
+
 @pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not there")
 def test_inside_tmux(far):
     socket = os.path.join(far.landline.scratch, "tmux")
