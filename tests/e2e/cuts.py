@@ -5,6 +5,7 @@ The history that is checked: output is a prefix of what was sent; a clean end is
 long after; "done" and "not started" are never false; the exit status is right; a file is the old one or the new one."""
 
 import collections
+import fcntl
 import os
 import pty
 import random
@@ -14,6 +15,7 @@ import signal
 import socket
 import struct
 import tempfile
+import termios
 import time
 
 import support
@@ -280,6 +282,57 @@ class NamedShell(Shell):
     words = ("shell", "--env", "HOME=FOLDER", "--name", "NAME", "box")
 
 
+class Text(Shell):
+    """A terminal whose program sends back byte for byte what is typed: characters of one to four bytes, some wide, some of several
+    parts. They are typed in pieces that end inside of them, each when what was typed before is shown, and before each the
+    window changes its size."""
+
+    text = "aß€😀 e\u0301 漢字 \U0001f468\u200d\U0001f469 ﷽ ẅ\u0323.".encode()
+    script = "echo %d >> %s; stty raw -echo; printf ready; dd bs=1 count=%d status=none; stty size; exit 9"
+
+    def begin(self, slot):
+        slot.master, terminal = pty.openpty()
+        self.resize(slot)
+        script = self.script % (slot.number, self.sweep.marks, len(self.text))
+        slot.spawn(["run", "-t", "box", "sh", "-c", script], terminal, terminal)
+        os.close(terminal)
+        self.sweep.watch(slot.master, lambda events: self.show(slot))
+
+    def size(self, typed):
+        return 20 + typed, 100 - typed
+
+    def resize(self, slot):
+        rows, columns = self.size(slot.typed)
+        fcntl.ioctl(slot.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        if slot.pid:
+            os.kill(slot.pid, signal.SIGWINCH)
+
+    def show(self, slot):
+        try:
+            slot.shown += os.read(slot.master, 65536)
+        except OSError:
+            self.end(slot)
+            return
+        if slot.typed < len(self.text) and len(slot.shown) == len(b"ready") + slot.typed:
+            self.resize(slot)
+            slot.typed += os.write(slot.master, self.text[slot.typed:slot.typed + 1 + slot.typed % 3])
+
+    def nothing(self, output):
+        return output == b""
+
+    def check_all(self, status, output, complaint):
+        *_, last = self.stops()
+        assert (status, complaint) == (9, b""), (status, output, complaint)
+        assert output == b"ready" + self.text + b"%d %d\n" % self.size(last), output
+
+    def stops(self):
+        """Where the pieces begin."""
+        at = 0
+        while at < len(self.text):
+            yield at
+            at += 1 + at % 3
+
+
 class Files:
     """A tree of small files, fresh or over an older one in which some of it is there, other."""
 
@@ -338,7 +391,7 @@ class PutOver(Files):
     put = over = True
 
 
-SESSIONS = {"run": Run, "shell": Shell, "named-shell": NamedShell, "get": Files, "get-over": FilesOver, "put": Put,
+SESSIONS = {"run": Run, "shell": Shell, "named-shell": NamedShell, "text": Text, "get": Files, "get-over": FilesOver, "put": Put,
             "put-over": PutOver}
 
 
