@@ -22,11 +22,17 @@
 #define MADV_POPULATE_READ 22
 #endif
 
-/* By way of the descriptor, so that what was looked at is what is loaded, whatever the name stands for by then. */
+/* By way of the descriptor, so that what was looked at is what is loaded, whatever the name stands for by then. A debugger looks for
+ * the module under the same name: so it is not "self", and a number that nothing else is likely to get later. */
 static void *load(int fd) {
-    char path[32];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    char self[16] = "", path[64];
+    int high = fcntl(fd, F_DUPFD_CLOEXEC, 1000);
+    if (readlink("/proc/self", self, sizeof self - 1) < 0)
+        self[0] = '\0';
+    snprintf(path, sizeof path, "/proc/%s/fd/%d", self, high >= 0 ? high : fd);
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (high >= 0)
+        close(high);
     close(fd);
     return handle;
 }

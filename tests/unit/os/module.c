@@ -3,6 +3,7 @@
  * argv[1] is a shared object. Each load has a process of its own, which tells what its symbol then lies in. */
 #include "lib/os/module.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -29,6 +30,8 @@ static char folder[] = "/tmp/landline-module-XXXXXX", file[64], other[64];
 struct outcome {
     int answer; /* what the symbol points to, 0 without */
     char from[256];
+    pid_t pid;
+    char name[64]; /* by which a debugger looks for it */
     struct ll_error_info info;
 };
 
@@ -47,6 +50,14 @@ static void name_of(const void *at, char name[256]) {
         fclose(maps);
 }
 
+static void describe(const void *symbol, struct outcome *result) {
+    Dl_info found;
+    name_of(symbol, result->from);
+    result->pid = getpid();
+    if (dladdr(symbol, &found) != 0)
+        snprintf(result->name, sizeof result->name, "%s", found.dli_fname);
+}
+
 /* Loads in another process, behind `before`, which may say that this machine does not let it. */
 static struct outcome load(const struct module *module, int (*before)(void)) {
     struct outcome result = {0};
@@ -59,7 +70,7 @@ static struct outcome load(const struct module *module, int (*before)(void)) {
         const int *symbol = module_load(module, &result.info);
         result.answer = symbol != NULL ? *symbol : 0;
         if (symbol != NULL)
-            name_of(symbol, result.from);
+            describe(symbol, &result);
         _exit(write(ends[1], &result, sizeof result) == sizeof result ? 0 : 1);
     }
     close(ends[1]);
@@ -112,6 +123,21 @@ static void takes_the_file(void **state) {
     (void)state;
     put(file, image, image_size, 0755);
     assert_file_taken(file);
+}
+
+/* "self" would be the debugger, and a low number could be a pipe of its own, from which it would read. */
+static void a_debugger_finds_it(void **state) {
+    (void)state;
+    char expected[64];
+    put(file, image, image_size, 0755);
+    const char *const places[] = {file, NULL};
+    struct module module = with(places);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= 1000)
+        skip();
+    struct outcome result = load(&module, NULL);
+    snprintf(expected, sizeof expected, "/proc/%d/fd/1000", (int)result.pid);
+    assert_string_equal(result.name, expected);
 }
 
 static void takes_the_copy_without(void **state) {
@@ -295,6 +321,7 @@ static void where_memory_files_are_never_executable(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(takes_the_file, remove_files),
+        cmocka_unit_test_teardown(a_debugger_finds_it, remove_files),
         cmocka_unit_test(takes_the_copy_without),
         cmocka_unit_test_teardown(takes_the_next_file, remove_files),
         cmocka_unit_test_teardown(a_place_is_seen_from_the_program, remove_files),
