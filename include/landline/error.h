@@ -84,7 +84,7 @@ struct ll_error_info {
 };
 
 /* "connect 127.0.0.1:1: Connection refused" into out[size], always terminated; returns the length that a large
- * enough buffer would hold, as snprintf does. */
+ * enough buffer would hold, as snprintf does. Cannot fail. */
 LL_API int ll_error_format(const struct ll_error_info *info, char *out, size_t size);
 
 #ifdef __cplusplus

@@ -72,12 +72,13 @@ LL_API int ll_loop_step(ll_loop *loop, int64_t deadline);
  * makes that return at once. Loop's thread only; from elsewhere post it. */
 LL_API void ll_loop_stop(ll_loop *loop);
 
-/* The present, read once a pass and then repeated: cheap enough for every callback. Outside a pass it is read anew. */
+/* The present, read once a pass and then repeated: cheap enough for every callback. Outside a pass it is read anew.
+ * Cannot fail. */
 LL_API int64_t ll_loop_now(ll_loop *loop);
 
 /* For nesting in another loop: a descriptor that is readable when this loop has something to do. It stays the loop's.
  * Before the outer loop waits, ask ll_loop_deadline(), which also tells the kernel of changed interests, and wait at
- * most until then (LL_NEVER: no timer is armed); then call ll_loop_step(loop, 0). */
+ * most until then (LL_NEVER: no timer is armed); then call ll_loop_step(loop, 0). These two cannot fail. */
 LL_API int ll_loop_fileno(const ll_loop *loop);
 LL_API int64_t ll_loop_deadline(ll_loop *loop);
 
@@ -123,6 +124,7 @@ LL_API void ll_watch_ask(ll_watch *watch, ll_wants_fn *wants);
 /* The state behind `wants` changed outside the watch's own callback. Nearly free. */
 LL_API void ll_watch_touch(ll_watch *watch);
 
+/* The descriptor it watches. Cannot fail. */
 LL_API int ll_watch_fileno(const ll_watch *watch);
 LL_API void ll_watch_free(ll_watch *watch);
 
@@ -132,12 +134,12 @@ typedef void ll_call_fn(void *arg);
 
 /* Calls back once, at `deadline` or soon after, never before; one in the past is due in the next pass, LL_NEVER makes
  * an unarmed timer. Timers that are due run in the order of their deadlines. Arming is O(log n), and O(1) when the
- * deadline moves later, as idle time-outs do with every byte that arrives. */
+ * deadline moves later, as idle time-outs do with every byte that arrives. Errors: -ENOMEM. */
 LL_API int ll_loop_timer(ll_loop *loop, int64_t deadline, ll_call_fn *call, void *arg, ll_timer **out);
 
 /* Arms it anew, also after it ran, or with LL_NEVER disarms it. Cannot fail: its place was taken when it was made. */
 LL_API void ll_timer_set(ll_timer *timer, int64_t deadline);
-/* The point it is armed for, LL_NEVER if it is not. */
+/* The point it is armed for, LL_NEVER if it is not. Cannot fail. */
 LL_API int64_t ll_timer_deadline(const ll_timer *timer);
 LL_API void ll_timer_free(ll_timer *timer);
 

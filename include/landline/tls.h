@@ -70,7 +70,7 @@ LL_API const ll_pin *ll_tls_pin(const ll_tls *tls);
 LL_API int ll_tls_connect(ll_tls *tls, ll_stream *transport, const ll_pin *server, const char *name, ll_stream **out);
 
 /* Makes the server's end, in the same way. Any key is let in: look at ll_tls_peer() before you believe a word. Closing
- * clients that do not finish the handshake in time is the caller's to do. */
+ * clients that do not finish the handshake in time is the caller's to do. Errors: -ENOMEM. */
 LL_API int ll_tls_accept(ll_tls *tls, ll_stream *transport, ll_stream **out);
 
 /* Goes on with the handshake, and sends what waits to be sent: 0 when the handshake is done and all is sent, -EAGAIN when

@@ -186,6 +186,14 @@ static int broken(const char *host, const char *service, const struct addrinfo *
     return (hints->ai_flags & AI_NUMERICHOST) != 0 ? EAI_NONAME : EAI_SYSTEM;
 }
 
+/* As where no name server can be reached. */
+static int nobody_answers(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list) {
+    (void)host;
+    (void)service;
+    (void)list;
+    return (hints->ai_flags & AI_NUMERICHOST) != 0 ? EAI_NONAME : EAI_AGAIN;
+}
+
 static void the_system_fails(void **state) {
     (void)state;
     struct ll_addrinfo *a;
@@ -195,13 +203,15 @@ static void the_system_fails(void **state) {
     assert_code(ll_getaddrinfo("x.invalid", "80", NULL, 60, &a, NULL), -EACCES);
     errno_of_resolver = 0;
     assert_code(ll_getaddrinfo("x.invalid", "80", NULL, 60, &a, NULL), LL_EGAI(EAI_SYSTEM));
+    fault_getaddrinfo = nobody_answers;
+    assert_code(ll_getaddrinfo("x.invalid", "80", NULL, 60, &a, NULL), LL_EGAI(EAI_AGAIN));
     fault_clear();
     static const struct {
         enum fault fault;
         int error;
-    } rows[] = {{FAULT_MALLOC, ENOMEM},    {FAULT_EVENTFD, EMFILE},      {FAULT_PTHREAD_CREATE, EAGAIN},
-                {FAULT_ATTR_INIT, ENOMEM}, {FAULT_ATTR_SIGMASK, ENOMEM}, {FAULT_CALLOC, ENOMEM},
-                {FAULT_POLL, ENOMEM}};
+    } rows[] = {{FAULT_MALLOC, ENOMEM},         {FAULT_EVENTFD, EMFILE},   {FAULT_EVENTFD, ENFILE},
+                {FAULT_PTHREAD_CREATE, EAGAIN}, {FAULT_ATTR_INIT, ENOMEM}, {FAULT_ATTR_SIGMASK, ENOMEM},
+                {FAULT_CALLOC, ENOMEM},         {FAULT_POLL, ENOMEM}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         fault_set(rows[i].fault, 0, rows[i].error);
         assert_code(ll_getaddrinfo("localhost", "80", NULL, 60, &a, NULL), -rows[i].error);

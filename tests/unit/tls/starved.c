@@ -4,9 +4,12 @@
 #include "lib/tls/engine.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include <openssl/crypto.h>
 
+#include "landline/tls.h"
 #include "tests/unit/tls/pair.h"
 
 /* Asked by the leak checker, where there is one. */
@@ -125,10 +128,90 @@ static void beginnings(void **state) {
     assert_true(whole && n > 100);
 }
 
+/* --- landline/tls.h --- */
+
+static char folder[] = "/tmp/landline-starved-XXXXXX", key[sizeof folder + 4];
+
+static int make_folder(void **state) {
+    (void)state;
+    failing = 0;
+    if (mkdtemp(folder) == NULL)
+        return -1;
+    snprintf(key, sizeof key, "%s/key", folder);
+    return 0;
+}
+
+static int remove_folder(void **state) {
+    (void)state;
+    unlink(key);
+    return rmdir(folder);
+}
+
+/* What calls gave while memory was short: one of the two codes that are promised. */
+struct seen {
+    bool no_memory, no_tls;
+};
+
+static bool note(struct seen *seen, int r) {
+    assert_true(r == 0 || r == -ENOMEM || r == LL_ETLS);
+    seen->no_memory |= r == -ENOMEM;
+    seen->no_tls |= r == LL_ETLS;
+    return r == 0;
+}
+
+static void keys(void **state) {
+    (void)state;
+    struct seen seen = {.no_memory = false};
+    bool whole = false;
+    for (long n = 1; !whole && n < 100000; n++) {
+        ll_tls *tls;
+        allocation = 0;
+        failing = n;
+        whole = note(&seen, ll_tls_open(key, NULL, &tls)) && allocation < n;
+        failing = 0;
+        ll_tls_close(tls);
+    }
+    assert_true(whole && seen.no_memory && seen.no_tls);
+}
+
+/* The transport is the stream's, also when there is none. */
+static bool make_stream(ll_tls *tls, bool connect, struct seen *seen, long n) {
+    ll_stream *ends[2], *stream;
+    char byte;
+    assert_int_equal(ll_stream_pair(1, &ends[0], &ends[1]), 0);
+    allocation = 0;
+    failing = n;
+    bool made = note(seen, connect ? ll_tls_connect(tls, ends[0], ll_tls_pin(tls), "box", &stream)
+                                   : ll_tls_accept(tls, ends[0], &stream));
+    bool whole = made && allocation < n;
+    failing = 0;
+    if (!made)
+        assert_int_equal(ll_stream_read(ends[1], &byte, 1), LL_EOF);
+    ll_stream_close(stream);
+    ll_stream_close(ends[1]);
+    return whole;
+}
+
+static void streams(void **state) {
+    (void)state;
+    ll_tls *tls;
+    assert_int_equal(ll_tls_open(key, NULL, &tls), 0);
+    for (int connect = 0; connect < 2; connect++) {
+        struct seen seen = {.no_memory = false};
+        long n = 1;
+        while (!make_stream(tls, connect == 1, &seen, n) && n < 100000)
+            n++;
+        assert_true(n < 100000 && seen.no_memory && seen.no_tls == (connect == 1));
+    }
+    ll_tls_close(tls);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engines),
         cmocka_unit_test(beginnings),
+        cmocka_unit_test_setup_teardown(keys, make_folder, NULL),
+        cmocka_unit_test_teardown(streams, remove_folder),
     };
     if (CRYPTO_set_mem_functions(library_malloc, library_realloc, library_free) != 1)
         return 1;
