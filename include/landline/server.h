@@ -76,18 +76,19 @@ struct ll_serve_options {
 
 /* Opens the folder and listens. *out is the caller's, to be ended with ll_server_free(). Blocks on the file system only.
  * `info` (may be NULL) says what failed: LL_EKEYFILE, LL_EFORMAT (a file with a mistake, "name:line"), LL_EADDRESS,
- * -EADDRINUSE and what else listening gives, -EWOULDBLOCK (another server has the folder), -ENOMEM, -errno. */
+ * -EADDRINUSE and what else listening gives, LL_ELIMIT (more than 12 addresses, or the folder's name is too long),
+ * -EWOULDBLOCK (another server has the folder), -ENOMEM, -errno. */
 LL_API int ll_server_open(const struct ll_serve_options *options, ll_server **out, struct ll_error_info *info);
 
 /* Ends it: connections are closed, commands that run are killed. NULL is fine. Not inside a callback. */
 LL_API void ll_server_free(ll_server *server);
 
 /* One pass: waits until something is to be done, at most until `deadline`, and does it. 0 or more; negative: it cannot go on
- * (what ll_loop_step() gives). */
+ * (errors as ll_loop_step()). */
 LL_API int ll_server_step(ll_server *server, int64_t deadline);
 
 /* For one's own event loop: before waiting call ll_server_deadline(), wait until the descriptor is readable, at most until
- * then, and call ll_server_step(server, 0). */
+ * then, and call ll_server_step(server, 0). These two cannot fail. */
 LL_API int ll_server_fileno(const ll_server *server);
 LL_API int64_t ll_server_deadline(ll_server *server);
 
@@ -96,8 +97,8 @@ LL_API const char *ll_server_address(const ll_server *server, size_t index);
 
 /* Makes an invite, as `landline invite` prints it, into out[size], terminated. `address` is what the client shall dial, NULL:
  * the first listener's. `verbs` are bits of enum ll_verb; `as` names the user that commands run as where the server is
- * root's, else NULL. Good for one key and `seconds` seconds. Writes files. LL_ELIMIT: out is too small, or too many invites;
- * LL_EADDRESS; -errno. */
+ * root's, else NULL. Good for one key and `seconds` seconds. Writes files. LL_ELIMIT: out is too small, or 1,000 invites are
+ * there; LL_EADDRESS; LL_EFORMAT: `as` is no user's name, or a file has a mistake; -errno. */
 LL_API int ll_server_invite(ll_server *server, const char *address, unsigned int verbs, const char *as, double seconds,
                             char *out, size_t size);
 
@@ -111,7 +112,7 @@ LL_API void *ll_request_get(const ll_request *request);
 LL_API const char *ll_request_label(const ll_request *request);
 
 /* Sends n bytes on channel 1 or 2: copied, queued, never waits. A service bounds what it queues by looking at `sent`.
- * -EINVAL after the channel's end. */
+ * -EINVAL after the request's end, or for another channel. */
 LL_API int ll_request_write(ll_request *request, int channel, const void *bytes, size_t n);
 /* How many bytes were written to a channel so far. */
 LL_API uint64_t ll_request_written(const ll_request *request, int channel);
@@ -119,10 +120,11 @@ LL_API uint64_t ll_request_written(const ll_request *request, int channel);
 /* n more bytes of input are where they go: the client may send as many more. */
 LL_API void ll_request_consumed(ll_request *request, size_t n);
 
-/* Ends both channels and sends the result, n bytes (may be 0). Nothing may follow. */
+/* Ends both channels and sends the result, n bytes (may be 0). Nothing may follow. -EINVAL after the end, or for more than
+ * 64 KiB. */
 LL_API int ll_request_finish(ll_request *request, const void *result, size_t n);
 
-/* Ends the request as failed, with a reason in words. Nothing may follow. */
+/* Ends the request as failed, with a reason in words. Nothing may follow. -EINVAL after the end. */
 LL_API int ll_request_fail(ll_request *request, const char *reason);
 
 #ifdef __cplusplus

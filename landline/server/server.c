@@ -322,7 +322,9 @@ const char *ll_server_address(const ll_server *s, size_t index) {
     return index < s->listener_count ? s->addresses[index] : NULL;
 }
 
-static int add_invite(struct store_change *change, struct invite *invite, unsigned int verbs, const char *as) {
+static int add_invite(struct store_change *change, struct invite *invite, uint64_t now_ms, unsigned int verbs,
+                      const char *as) {
+    invites_prune(&change->invites, now_ms); /* those that expired long ago leave their places */
     struct invitation *record = invites_add(&change->invites, invite->token, invite->expiry_ms);
     if (record == NULL)
         return LL_ELIMIT;
@@ -341,7 +343,8 @@ int ll_server_invite(ll_server *s, const char *address, unsigned int verbs, cons
     if (dial == NULL || invite_split_address(dial, strlen(dial), 0, invite.host, &invite.port) != 0)
         return LL_EADDRESS;
     clock_gettime(CLOCK_REALTIME, &now);
-    invite.expiry_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + (uint64_t)(seconds * 1000);
+    uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    invite.expiry_ms = now_ms + (uint64_t)(seconds * 1000);
     memcpy(invite.pin, tls_identity_pin(s->keeper->identity)->bytes, sizeof invite.pin);
     int e = tls_random(invite.token, sizeof invite.token);
     if (e == 0)
@@ -352,7 +355,7 @@ int ll_server_invite(ll_server *s, const char *address, unsigned int verbs, cons
         e = store_begin(&change, &s->store, NULL);
     if (e != 0)
         return e;
-    e = add_invite(&change, &invite, verbs, as);
+    e = add_invite(&change, &invite, now_ms, verbs, as);
     store_end(&change);
     if (e == 0)
         memcpy(out, line, strlen(line) + 1);
