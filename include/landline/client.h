@@ -91,22 +91,25 @@ struct ll_client_options {
     void *arg;
 };
 
-/* Makes a client; nothing is connected yet. Reads the list of hosts and the key. On failure `failure` (may be NULL) says
- * more. LL_EHOST: no such host; LL_EFORMAT: the list or the pin is malformed; LL_EKEYFILE: the key is not safe to use;
- * LL_EADDRESS; -ENOMEM, -EMFILE; -errno of a file that cannot be read. Reads files, else does not block. */
+/* Makes a client; nothing is connected yet. Reads the list of hosts. On failure `failure` (may be NULL) says more. -EINVAL:
+ * the host's name is missing, or longer than 64 bytes; LL_EHOST: no such host; LL_EFORMAT: the list or the pin is malformed;
+ * LL_EADDRESS: an address is not HOST:PORT; LL_ELIMIT: the name of a folder or file is too long; -ENOMEM, -EMFILE; -errno of a
+ * file that cannot be read. Reads files, else does not block. */
 LL_API int ll_client_open(const struct ll_client_options *options, ll_client **out, struct ll_failure *failure);
 
 /* Ends the client: its connection is closed, runs that go on are left to their on_loss, and their ll_run are dead. NULL is
  * fine. Not inside a callback. */
 LL_API void ll_client_free(ll_client *client);
 
-/* Connects now instead of with the first run, and waits until the server has let us in, or the attempt failed.
+/* Connects now instead of with the first run, and waits until the server has let us in, or the attempt failed. A server that
+ * says when to come back is asked again then, as long as there is patience. Reads the key.
  * Errors: -ECONNREFUSED and what else connecting gives, LL_EGAI(…), LL_ETIMEOUT, LL_EPIN, LL_ENOTENROLLED, LL_EREVOKED,
- * LL_ESILENT, LL_EVERSION, LL_EBUSY, LL_ETLS, LL_EPROTOCOL, LL_ELOST. */
+ * LL_ESILENT, LL_EVERSION, LL_EBUSY, LL_ETLS, LL_EPROTOCOL, LL_ELOST; LL_EKEYFILE: the key is not safe to use; -errno of its
+ * file. */
 LL_API int ll_client_connect(ll_client *client, struct ll_failure *failure);
 
-/* For one's own event loop; see above. The deadline is LL_NEVER if there is none. ll_client_step() returns 0 or what
- * ll_loop_step() failed with. */
+/* For one's own event loop; see above. The deadline is LL_NEVER if there is none. These two cannot fail; ll_client_step()
+ * returns 0, errors as ll_loop_step(). */
 LL_API int ll_client_fileno(const ll_client *client);
 LL_API int64_t ll_client_deadline(ll_client *client);
 LL_API int ll_client_step(ll_client *client);
@@ -221,16 +224,18 @@ struct ll_attach_options {
     bool take_input;  /* this client feeds its input from now on */
     struct ll_terminal_size size;
 };
+/* Starts to watch it; *out as ll_run_start(). -EINVAL: not one of id and name; LL_EFORMAT: that is no id; LL_ELIMIT: a name
+ * longer than the protocol carries; -ENOMEM. */
 LL_API int ll_run_attach(ll_client *client, const struct ll_attach_options *options,
                          const struct ll_run_callbacks *callbacks, void *arg, ll_run **out);
 
 /* Goes on with a run of another process or an earlier time, from a token of ll_run_token(): output continues exactly
- * behind what that run had handed out. Standard input ends where the server has it. Also LL_EFORMAT: not a token. */
+ * behind what that run had handed out. Standard input ends where the server has it. LL_EFORMAT: not a token; -ENOMEM. */
 LL_API int ll_run_resume(ll_client *client, const void *token, size_t size, const struct ll_run_callbacks *callbacks,
                          void *arg, ll_run **out);
 
 /* The run's present state as bytes that a program can store: request, id, how far each output was handed out. Returns the
- * size; fills out[size] if it is large enough (ask with size 0). -ENOMEM, LL_ELIMIT. */
+ * size; fills out[size] if it is large enough (ask with size 0). -ENOMEM. */
 LL_API int64_t ll_run_token(const ll_run *run, void *out, size_t size);
 
 /* Ends it on this side: a run that goes on is left to its on_loss. NULL is fine. */
@@ -243,18 +248,19 @@ LL_API const char *ll_run_id(const ll_run *run);
 /* `n` bytes of output of the channel that `output` did not count are done with now. */
 LL_API void ll_run_taken(ll_run *run, int channel, size_t n);
 
-/* No more output of the channel is wanted: the program gets EPIPE when it writes there, and output_end follows. */
+/* No more output of the channel is wanted: the program gets EPIPE when it writes there, and output_end follows. -EINVAL: not 1
+ * or 2; -ESRCH: the run is over. */
 LL_API int ll_run_stop(ll_run *run, int channel);
 
 /* Standard input: takes as much as there is room for, returns how much (0: none now, `input_room` will tell). -EPIPE: the
- * program takes no more, or is over. ll_run_input_end() ends it; nothing may follow. */
+ * program takes no more, or is over; -ENOMEM. ll_run_input_end() ends it; nothing may follow. */
 LL_API int64_t ll_run_input(ll_run *run, const void *bytes, size_t n);
 LL_API size_t ll_run_input_room(const ll_run *run);
 LL_API bool ll_run_input_wanted(const ll_run *run);
 LL_API void ll_run_input_end(ll_run *run);
 
 /* A signal (Linux number) to the process group of the command; the size of its terminal; leave it to itself now.
- * -ENOTCONN: while the link is down (a size is remembered); -ESRCH: it is over. */
+ * -ENOTCONN: while the link is down (a size is remembered); -ESRCH: it is over; -EINVAL: no such signal. */
 LL_API int ll_run_signal(ll_run *run, int signal);
 LL_API int ll_run_resize(ll_run *run, const struct ll_terminal_size *size);
 LL_API int ll_run_detach(ll_run *run);

@@ -238,6 +238,8 @@ static bool receive(struct link *link) {
     take_plain(link);
     if (!link->over && wire_error(link->wire) != 0)
         fail(link, wire_error(link->wire));
+    else if (wire_has_ended(link->wire))
+        fail(link, LL_ELOST); /* an end without CLOSE is a lost link, however it is put */
     link->want = n >= FULL_READ || (size_t)n == room ? TLS_READ_BULK : TLS_READ;
     return (size_t)n == room && !link->over;
 }

@@ -80,6 +80,10 @@ const char *wire_sentence(const struct wire *wire) {
     return wire->tls != NULL ? tls_engine_sentence(wire->tls) : "";
 }
 
+bool wire_has_ended(const struct wire *wire) {
+    return wire->tls != NULL && tls_engine_state(wire->tls) == TLS_CLOSED;
+}
+
 const struct tls_pin *wire_peer(const struct wire *wire) {
     return wire->tls != NULL ? tls_engine_peer(wire->tls) : NULL;
 }

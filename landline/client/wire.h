@@ -26,6 +26,8 @@ bool wire_was_open(const struct wire *wire);
 /* 0, or why it failed, and a clause that says more ("" for none). */
 int wire_error(const struct wire *wire);
 const char *wire_sentence(const struct wire *wire);
+/* Whether the server has said close_notify: nothing more will come, however long one waits. */
+bool wire_has_ended(const struct wire *wire);
 /* The key that the server showed, or NULL. */
 const struct tls_pin *wire_peer(const struct wire *wire);
 

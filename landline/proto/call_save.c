@@ -59,16 +59,16 @@ static void restore_output(struct reader *r, bool same_hash, struct call_stream 
         out->unverifiable = true;
 }
 
-/* The request is as long as its kind needs, so that it can be changed in place when it is sent again. */
-static bool request_is_whole(struct call *call, struct slice request) {
+/* 0 if the request is as long as its kind needs, so that it can be changed in place when it is sent again. */
+static int check_request(struct call *call, struct slice request) {
     struct run_attach attach;
     if (call->attach)
-        return run_attach_get(request, &attach) == 0;
+        return run_attach_get(request, &attach);
     struct run_request run;
-    bool whole = run_request_get(request, &run) == 0;
+    int e = run_request_get(request, &run);
     call->named = run.name.size > 0;
     run_request_free(&run);
-    return whole;
+    return e == 0 || e == -ENOMEM ? e : LL_EFORMAT;
 }
 
 int call_restore(struct call **out, struct slice saved) {
@@ -95,8 +95,10 @@ int call_restore(struct call **out, struct slice saved) {
     for (int i = 0; i < CALL_OUTPUTS; i++)
         restore_output(&r, same_hash, &call->out[i]);
     int e = reader_end(&r);
-    if (e == 0 && (!known || service.size == 0 || service.size > CALL_SERVICE || !request_is_whole(call, request)))
+    if (e == 0 && (!known || service.size == 0 || service.size > CALL_SERVICE))
         e = LL_EFORMAT;
+    if (e == 0)
+        e = check_request(call, request);
     if (e == 0) {
         memcpy(call->service, service.data, service.size);
         memcpy(call->id.bytes, id.data, RUN_ID_SIZE);
