@@ -11,7 +11,8 @@ import support
 CHECK = os.path.join(support.ROOT, "tools", "check-tree")
 
 GOOD = {
-    "include/landline/error.h": """#ifndef LANDLINE_ERROR_H
+    "include/landline/error.h": """/* landline/error.h: errors. */
+#ifndef LANDLINE_ERROR_H
 #define LANDLINE_ERROR_H
 
 #include <stddef.h>
@@ -22,6 +23,7 @@ extern "C" {
 
 #define LL_API __attribute__((visibility("default")))
 
+/* One. Cannot fail. */
 LL_API int ll_one(size_t n);
 
 #ifdef __cplusplus
@@ -81,6 +83,14 @@ def body(lines):
     return "int one(void) {\n" + "    one();\n" * (lines - 3) + "    return 0;\n}\n"
 
 
+def header(comment, head="errors."):
+    """A public header with the comment in the place of ll_one()'s."""
+    text = GOOD[ERRORS].replace("/* One. Cannot fail. */", comment)
+    return text.replace("landline/error.h: errors.", "landline/error.h: " + head)
+
+
+ERRORS = "include/landline/error.h"
+TABLE = "errors.\n *\n * Common errors:\n *   -EINVAL  a NULL\n"
 HEAD = '#include "lib/base/one.h"\n\n'
 ONE = "lib/base/one.c"
 
@@ -113,6 +123,12 @@ BAD = {
     "no C": ("include/landline/bad.h", "size_t bad;\n", "does not compile on its own with gcc"),
     "no C++": ("include/landline/bad.h", "int bad(int class);\n", "does not compile on its own with g++"),
     "no own header": ("lib/base/one.h", "size_t bad(void);\n", "does not compile on its own with gcc"),
+    "silent": (ERRORS, header("/* One. */"), "ll_one() says neither its errors nor that it cannot fail"),
+    "silent behind": (ERRORS, header("/* Fails with -EINVAL. */\nLL_API void ll_two(void);\n/* One. */"), "ll_one() says"),
+    "unprovoked": (ERRORS, header("/* -EINVAL for 0; LL_EOF. */"), "no unit test provokes -EINVAL of ll_one()"),
+    "unprovoked resolving": (ERRORS, header("/* LL_EGAI(EAI_AGAIN). */"), "no unit test provokes EAI_AGAIN of ll_one()"),
+    "unprovoked in a section": (ERRORS, header("/* ---- all: LL_EOF ---- */\n\n/* One. */"), "provokes LL_EOF of ll_one()"),
+    "unprovoked everywhere": (ERRORS, header("/* One. */", TABLE), "no unit test provokes -EINVAL of ll_one()"),
     "exception form": ("tools/exceptions.txt", "sizes lib/base/one.c one\n", "not `RULE PATH KEY -- REASON`"),
     "exception without reason": ("tools/exceptions.txt", "sizes lib/base/one.c one -- because\n", "not `RULE"),
     "exception unused": ("tools/exceptions.txt", "sizes lib/base/one.c one -- a table of all the rows\n", "nothing needs"),
@@ -148,6 +164,24 @@ def test_the_limit_of_files(tree, lines, good):
 def test_an_exception_with_a_reason_counts(tree):
     write(tree, {ONE: HEAD + body(80), "tools/exceptions.txt": "sizes %s one -- one row for each of 77 cases\n" % ONE})
     assert check(tree) == (0, "check-tree: 8 files, all rules hold\n")
+
+
+@pytest.mark.parametrize("comment, head", [
+    ("/* -EINVAL for 0. */", "errors."),
+    ("/* Errors as\n * ll_two(); what else is said is no code: EINVAL, -1, ELLE. */", "errors."),
+    ("/* ---- all of them: -EINVAL ---- */\n\n/* One. */", "errors."),
+    ("/* One. */", TABLE),
+])
+@pytest.mark.parametrize("test, good", [
+    ("int x = ll_one(EINVAL);\n", True),
+    ("int x = ll_one(0);\n", False),
+    ("int x = EINVAL;\n", False),
+    ("int x = ll_one(0); /* EINVAL */\n", False),
+])
+def test_an_error_is_provoked_where_one_test_names_it_and_its_function(tree, comment, head, test, good):
+    write(tree, {ERRORS: header(comment, head), "tests/unit/x.c": test})
+    status, output = check(tree, "errors")
+    assert status == (0 if good or "ll_two" in comment else 1), output
 
 
 def test_tests_may_include_anything(tree):
