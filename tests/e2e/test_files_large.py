@@ -60,7 +60,7 @@ def copy(source, target):
     def over():
         peaks[:] = [max(p, peak(w)) for p, w in zip(peaks, (get, put))]
         return get.poll() is not None and put.poll() is not None
-    support.eventually(over, "the end of the copy", 300)
+    support.eventually(over, "the end of the copy", 300 + MANY / 50)
     return (get.wait(), put.wait()), peaks
 
 
@@ -113,6 +113,7 @@ def same_many_and_deep(source, target):
     assert names.stdout == b"1001"
 
 
+@pytest.mark.timeout(500 + MANY / 20)
 def test_many_and_deep_in_little_memory(scratch):
     source, target = os.path.join(scratch, "s"), os.path.join(scratch, "t")
     os.mkdir(target)
@@ -140,10 +141,11 @@ def peaks_of(client, server):
                 if found:
                     peaks[pid] = int(found.group(1))
         return client.popen.poll() is not None
-    support.eventually(over, "the end of the transfer", 600)
+    support.eventually(over, "the end of the transfer", 300 + MANY / 50)
     return list(peaks.values())
 
 
+@pytest.mark.timeout(500 + MANY / 20)
 def test_many_and_deep_there_and_back(box, room):
     source, there, back = (os.path.join(room, n) for n in ("s", "there", "back"))
     make_many_and_deep(source)
