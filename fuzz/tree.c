@@ -27,12 +27,15 @@ static void entry(struct buf *b, uint8_t kind, struct slice payload) {
 
 static void of_the_source(struct buf *b, uint8_t kind, struct slice payload) {
     uint64_t x, y;
+    uint8_t stream;
     struct tree_close c;
     struct tree_problem p;
     if (kind == TREE_OVER && tree_get_over(payload, &x) == 0)
         tree_put_over(b, x);
     else if (kind == TREE_TOTAL && tree_get_total(payload, &x, &y) == 0)
         tree_put_total(b, x, y);
+    else if (kind == TREE_TURN && tree_get_turn(payload, &stream) == 0)
+        tree_put_turn(b, stream);
     else if (kind == TREE_DIGEST && tree_get_digest(payload, &x, &y) == 0)
         tree_put_digest(b, x, y);
     else if (kind == TREE_CLOSE && tree_get_close(payload, &c) == 0)
@@ -63,10 +66,13 @@ static void of_the_sink(struct buf *b, uint8_t kind, struct slice payload) {
 static void requests(struct buf *b, uint8_t kind, struct slice payload) {
     struct tree_get g;
     struct tree_put p;
+    struct tree_join j;
     if (kind == 64 && tree_get_get(payload, &g) == 0)
         tree_put_get(b, &g);
     else if (kind == 65 && tree_get_put(payload, &p) == 0)
         tree_put_put(b, &p);
+    else if (kind == 66 && tree_get_join(payload, &j) == 0)
+        tree_put_join(b, &j);
     else
         return;
     same(b, 0, payload);

@@ -1,17 +1,18 @@
 /* landline file_worker: what the server starts for each transfer. Not for people: it finds its job on descriptor 3 and the audit
  * log on 4, and speaks records over its standard input and output; with the word `ring`, over the memory on descriptor 5
- * (lib/os/ring.h), whose bell is its standard input. */
+ * (lib/os/ring.h), whose bell is its standard input, and those that come over descriptor 6. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "landline/cli/cli.h"
+#include "landline/proto/tree.h"
 #include "landline/service/files.h"
 #include "lib/base/error.h"
 #include "lib/base/limits.h"
 
-enum { JOB = 3, AUDIT = 4, MEMORY = 5 };
+enum { JOB = 3, AUDIT = 4, MEMORY = 5, CONTROL = 6 };
 
 /* The whole of descriptor 3. */
 static int read_job(struct buf *b) {
@@ -43,11 +44,13 @@ int cmd_file_worker(const struct command *self, int argc, char **argv) {
     if (e != 0)
         error_at(&info, e, "read", "the job");
     else
-        e = files_work(&job, &(struct files_line){STDIN_FILENO, STDOUT_FILENO, over_ring ? MEMORY : -1}, AUDIT, &info);
+        e = files_work(
+            &job, &(struct files_line){STDIN_FILENO, STDOUT_FILENO, over_ring ? MEMORY : -1, over_ring ? CONTROL : -1},
+            AUDIT, &info);
     buf_free(&b);
     if (e == 0)
         return EXIT_OK;
     ll_error_format(&info, text, sizeof text);
     cli_error("%s", text);
-    return EXIT_FAILED;
+    return e == LL_ELOST ? TREE_LOST : EXIT_FAILED;
 }

@@ -105,6 +105,7 @@ int cmd_get(const struct command *self, int argc, char **argv) {
     if (g == NULL)
         return EXIT_FAILED;
     g->t.command = self;
+    g->t.receives = true;
     g->destination = ".";
     const struct option_row rows[] = {
         TRANSFERS_OPTIONS(&g->t),
@@ -116,6 +117,7 @@ int cmd_get(const struct command *self, int argc, char **argv) {
         {"limit", 0, OPTION_RATE, &g->limit, "RATE", "at most so many bytes a second (2M, 500K)", NULL},
         {"compress", 0, OPTION_CALL, &g->compress, "HOW", "off (usual), zstd, or auto: where it pays",
          transfers_compress},
+        {"streams", 0, OPTION_CALL, &g->t.streams, "N", TRANSFERS_STREAMS, transfers_streams},
         {0},
     };
     os_raise_descriptors(); /* more files are published together */
@@ -130,6 +132,8 @@ int cmd_get(const struct command *self, int argc, char **argv) {
         status = read_operands(g, &operands, &paths, &request.count, &many);
     if (status < 0) {
         g->t.host = g->host;
+        if (g->limit > 0 && g->t.streams == TRANSFER_AUTO)
+            g->t.streams = 1; /* what holds it up is known */
         g->sink.overwrite = g->overwrite;
         g->sink.flags = (uint8_t)((g->checksum ? TREE_WITH_DIGESTS : 0) | (g->no_resume ? TREE_NO_RESUME : 0) |
                                   (g->t.dry_run ? TREE_DRY_RUN : 0));

@@ -100,6 +100,7 @@ int cmd_put(const struct command *self, int argc, char **argv) {
         {"limit", 0, OPTION_RATE, &p->limit, "RATE", "at most so many bytes a second (2M, 500K)", NULL},
         {"compress", 0, OPTION_CALL, &p->compress, "HOW", "off (usual), zstd, or auto: where it pays",
          transfers_compress},
+        {"streams", 0, OPTION_CALL, &p->t.streams, "N", TRANSFERS_STREAMS, transfers_streams},
         {0},
     };
     struct operands operands;
@@ -109,6 +110,8 @@ int cmd_put(const struct command *self, int argc, char **argv) {
         status = read_operands(p, &operands);
     if (status < 0) {
         p->t.host = p->host;
+        if (p->limit > 0 && p->t.streams == TRANSFER_AUTO)
+            p->t.streams = 1; /* what holds it up is known */
         status = run(p, operands.count - 1);
     }
     place_free(&p->sources);

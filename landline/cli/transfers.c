@@ -7,6 +7,7 @@
 #include "landline/cli/cli.h"
 #include "landline/client.h"
 #include "landline/client/broker.h"
+#include "lib/base/number.h"
 #include "lib/os/clock.h"
 
 static const int64_t TICK = 200LL * 1000000;
@@ -43,6 +44,14 @@ const char *transfers_overwrite(void *target, const char *value) {
                                                                       : "is neither different, always, older nor never";
 }
 
+const char *transfers_streams(void *target, const char *value) {
+    uint64_t n = TRANSFER_AUTO;
+    if (strcmp(value, "auto") != 0 && number_parse(value, 1, TREE_STREAMS, &n) != 0)
+        return "is neither auto nor a number from 1 to 8";
+    *(unsigned *)target = (unsigned)n;
+    return NULL;
+}
+
 static void over(void *arg, int code, const struct ll_failure *failure) {
     struct transfers *t = arg;
     t->over = true;
@@ -63,6 +72,14 @@ static void link_event(void *arg, enum ll_client_event event, const struct ll_fa
         return;
     progress_clear(&t->progress);
     cli_error("%s; trying again", failure->sentence);
+}
+
+static void note(void *arg, const char *text) {
+    struct transfers *t = arg;
+    if (t->verbose == 0)
+        return;
+    progress_clear(&t->progress);
+    cli_error("fewer connections than asked for: %s", text);
 }
 
 struct ticker {
@@ -130,6 +147,9 @@ int transfers_run(struct transfers *t, struct client_transfer_options *options) 
     t->options = options;
     wrapped.engine = engine;
     wrapped.over = over;
+    wrapped.note = note;
+    wrapped.streams = t->streams;
+    wrapped.receives = t->receives;
     wrapped.arg = t;
     wrapped.report = &t->progress.report;
     int signo = 0, e = ll_loop_new(&t->loop);

@@ -364,6 +364,7 @@ static int link_up(ll_client *client, ll_socket *socket, struct wire *wire) {
     struct link_config config = {.loop = client->loop,
                                  .greeting_deadline = clock_after(clock_now(), greeting),
                                  .dead_after_ms = client->silence_ms,
+                                 .window_max = client->window_max,
                                  .owner = &link_owner,
                                  .arg = client};
     client->state = CLIENT_LINKED;

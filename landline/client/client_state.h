@@ -39,6 +39,7 @@ struct ll_client {
     struct tls_policy *policy;
     int64_t connect_timeout, patience; /* ns; patience < 0: for ever */
     uint32_t silence_ms;               /* after which a link is dead; 0: the protocol's */
+    uint32_t window_max;               /* bytes that a channel may have under way to us; 0: the protocol's */
     bool no_broker;
     void (*event)(void *arg, enum ll_client_event event, const struct ll_failure *failure);
     void *arg;

@@ -305,6 +305,7 @@ int link_new(struct link **out, const struct link_config *config, ll_socket *soc
                                             .unix_ms = unix_ms(),
                                             .greeting_deadline = config->greeting_deadline,
                                             .enrol = config->enrol,
+                                            .window_max = config->window_max,
                                             .dead_after_ms = config->dead_after_ms};
     link->session = session_new_client(&session, clock_now());
     int error = link->session == NULL ? -ENOMEM : 0;

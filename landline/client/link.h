@@ -55,7 +55,7 @@ struct link_config {
     ll_loop *loop;
     bool enrol;
     int64_t greeting_deadline;
-    uint32_t dead_after_ms; /* as the session's */
+    uint32_t dead_after_ms, window_max; /* as the session's */
     const struct link_owner *owner;
     void *arg;
 };

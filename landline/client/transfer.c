@@ -10,6 +10,7 @@
 
 #include "landline/client/client_state.h"
 #include "landline/client/failure.h"
+#include "landline/client/split.h"
 #include "landline/proto/run.h"
 #include "lib/base/escape.h"
 #include "lib/base/limits.h"
@@ -32,6 +33,7 @@ struct client_transfer {
     bool engine_gone, engine_over, output_over, has_result;
     pthread_t thread;
     int near, far; /* bells: the loop's and the engine's */
+    int memory;    /* of a stream that joins, until another engine has it; -1 */
     struct ring ring, engine_ring;
     ll_watch *watch;
     ll_timer *tell;
@@ -46,6 +48,9 @@ struct client_transfer {
     struct buf down; /* for the engine, while the ring is full */
     uint64_t down_offset;
     bool over;
+
+    struct split *split; /* NULL: it is one stream, or one that joins */
+    bool broken;         /* one of the further streams was lost */
 };
 
 static struct client_transfer *transfer_of(void *user) {
@@ -64,10 +69,13 @@ static void *run_engine(void *arg) {
     sigset_t all;
     sigfillset(&all); /* signals are the loop's, and a broken pipe is an error like others */
     pthread_sigmask(SIG_SETMASK, &all, NULL);
-    int e = transfer_io_init_ring(&io, &t->engine_ring);
+    struct lines lines;
+    lines_begin(&lines, &t->engine_ring, t->split != NULL ? split_control(t->split) : -1);
+    int e = transfer_io_init_lines(&io, &lines);
     if (e == 0)
         e = t->options.engine(t->options.arg, &io);
     transfer_io_free(&io);
+    lines_end(&lines);
     t->engine_result = e;
     shutdown(t->far, SHUT_RDWR);
     return NULL;
@@ -86,9 +94,12 @@ static void end_attempt(struct client_transfer *t) {
         close(t->near);
     if (t->far >= 0)
         close(t->far);
+    if (t->memory >= 0)
+        close(t->memory);
     ring_close(&t->ring);
     ring_close(&t->engine_ring);
-    t->near = t->far = -1;
+    split_end(t->split);
+    t->near = t->far = t->memory = -1;
     t->stream = 0;
     t->lent = 0;
     t->told = 0;
@@ -113,10 +124,19 @@ static void fail(struct client_transfer *t, int code, const char *why) {
     finish(t, code, &failure);
 }
 
+/* Both sides ended because one of the further streams was lost: that is as if the link had been. */
+static bool goes_on(const struct client_transfer *t) {
+    bool lost_there = t->result.kind == RUN_EXITED && t->result.code == TREE_LOST;
+    return t->split != NULL && (t->engine_result == LL_ELOST || t->engine_result == 0) && (t->broken || lost_there) &&
+           split_again(t->split);
+}
+
 /* The engine has ended, or the server has: is that all? */
 static void judge(struct client_transfer *t) {
     bool worker_failed = t->has_result && (t->result.kind != RUN_EXITED || t->result.code != 0);
     if (!t->engine_over || (t->engine_result == 0 && !t->has_result))
+        return;
+    if (t->has_result && (worker_failed || t->engine_result != 0) && goes_on(t))
         return;
     if (worker_failed && t->said_size > 0) {
         char text[2 * SAID];
@@ -296,6 +316,7 @@ static void on_bell(void *arg, unsigned events) {
 
 /* ---- as a job ---- */
 
+/* The engine's end is mapped here, or, where the engine is another transfer's, kept for that. */
 static int open_ring(struct client_transfer *t) {
     int pair[2], memory = ring_memory();
     if (memory < 0)
@@ -306,20 +327,35 @@ static int open_ring(struct client_transfer *t) {
         t->far = pair[1];
         e = ring_open(&t->ring, memory, t->near, true);
     }
-    if (e == 0)
+    if (e == 0 && t->options.engine != NULL)
         e = ring_open(&t->engine_ring, memory, t->far, false);
-    close(memory);
+    if (e == 0 && t->options.engine == NULL)
+        t->memory = memory;
+    else
+        close(memory);
     return e;
 }
 
+/* To the engine of the transfer that this stream has joined. */
+static int hand_over(struct client_transfer *t) {
+    int e = ring_send_end(t->options.control, t->options.number, t->far, t->memory);
+    close(t->far);
+    close(t->memory);
+    t->far = t->memory = -1;
+    return e;
+}
+
+/* A sink must know the stream before the source can use it; a source must not use it before the server has it. */
 static int start_engine(struct client_transfer *t) {
-    t->engine_gone = t->engine_over = t->output_over = t->has_result = t->interest = false;
+    t->engine_gone = t->engine_over = t->output_over = t->has_result = t->interest = t->broken = false;
     t->said_size = 0;
     t->down_offset = 0;
     int e = open_ring(t);
     if (e == 0)
         e = ll_loop_fd(t->client->loop, t->near, LL_READ, on_bell, t, &t->watch);
-    if (e == 0 && (e = -pthread_create(&t->thread, NULL, run_engine, t)) == 0)
+    if (e == 0 && t->options.engine == NULL)
+        e = t->options.receives ? hand_over(t) : 0;
+    else if (e == 0 && (e = -pthread_create(&t->thread, NULL, run_engine, t)) == 0)
         t->running = true;
     if (e != 0)
         end_attempt(t);
@@ -338,7 +374,8 @@ static int open_stream(struct client_job *job, struct session *session) {
     t->stream = (uint32_t)stream;
     session_set_tag(session, t->stream, &job->user);
     link_place(t->client->link);
-    return start_engine(t);
+    int e = t->split != NULL ? split_begin(t->split, session, t->stream) : 0;
+    return e != 0 ? e : start_engine(t);
 }
 
 static void cut(struct client_job *job) {
@@ -347,7 +384,7 @@ static void cut(struct client_job *job) {
 
 static bool survives(const struct client_job *job) {
     const struct client_transfer *t = (const struct client_transfer *)job;
-    return !t->over && !atomic_load(&t->options.report->stop);
+    return !t->over && t->options.engine != NULL && !atomic_load(&t->options.report->stop);
 }
 
 static void failed(struct client_job *job, const struct ll_failure *failure) {
@@ -370,12 +407,30 @@ static void take_result(struct client_transfer *t, struct slice result) {
     t->output_over = true;
     flush_down(t);
     let_pass(t);
-    judge(t);
+    if (t->engine_gone && t->running)
+        engine_ended(t); /* it had rung for the last time, and what it left will not be sent */
+    else
+        judge(t);
+}
+
+static void take_opened(struct client_transfer *t) {
+    if (t->split != NULL)
+        split_opened(t->split);
+    if (t->options.engine != NULL)
+        return;
+    int e = t->options.receives ? 0 : hand_over(t);
+    if (e != 0)
+        fail(t, e, ll_strerror(e));
+    else
+        t->options.opened(t->options.arg);
 }
 
 static void event(struct link_user *user, const struct session_event *event) {
     struct client_transfer *t = transfer_of(user);
     switch (event->type) {
+    case MESSAGE_OPENED:
+        take_opened(t);
+        break;
     case MESSAGE_DATA:
         take_data(t, event);
         break;
@@ -416,6 +471,7 @@ int client_transfer_start(ll_client *client, const struct client_transfer_option
         .client = client,
         .near = -1,
         .far = -1,
+        .memory = -1,
     };
     buf_init(&t->request, LIMIT_OPEN_PAYLOAD);
     buf_init(&t->down, 2 * (size_t)LIMIT_WINDOW);
@@ -423,6 +479,8 @@ int client_transfer_start(ll_client *client, const struct client_transfer_option
     int e = ll_loop_timer(client->loop, LL_NEVER, tell_engine, t, &t->tell);
     if (e == 0)
         e = t->request.failed;
+    if (e == 0 && options->engine != NULL && options->streams > 1)
+        e = split_new(&t->split, t, client, &t->options);
     if (e != 0) {
         client_transfer_free(t);
         return e;
@@ -432,6 +490,20 @@ int client_transfer_start(ll_client *client, const struct client_transfer_option
     return 0;
 }
 
+void client_transfer_break(struct client_transfer *t) {
+    if (t->over || t->stream == 0 || t->has_result)
+        return;
+    t->broken = true;
+    session_stop(session_of(t), t->stream, 1, CODE_ENDED);
+    shutdown(t->near, SHUT_RDWR);
+    link_ready(t->client->link, NULL);
+}
+
+void client_transfer_again(struct client_transfer *t) {
+    end_attempt(t);
+    client_reopen(&t->job);
+}
+
 void client_transfer_free(struct client_transfer *t) {
     if (t == NULL)
         return;
@@ -439,6 +511,7 @@ void client_transfer_free(struct client_transfer *t) {
     client_remove(&t->job);
     t->over = true;
     end_attempt(t);
+    split_free(t->split);
     buf_free(&t->request);
     buf_free(&t->down);
     ll_timer_free(t->tell);

@@ -187,6 +187,20 @@ int tree_get_total(struct slice payload, uint64_t *files, uint64_t *bytes) {
     return reader_end(&r);
 }
 
+void tree_put_turn(struct buf *b, uint8_t stream) {
+    size_t mark = tree_begin(b, TREE_TURN);
+    buf_add_u8(b, stream);
+    tree_finish(b, mark);
+}
+
+int tree_get_turn(struct slice payload, uint8_t *stream) {
+    struct reader r = reader_of(payload.data, payload.size);
+    *stream = reader_u8(&r);
+    if (*stream >= TREE_STREAMS)
+        reader_fail(&r);
+    return reader_end(&r);
+}
+
 void tree_put_digest(struct buf *b, uint64_t end, uint64_t digest) {
     size_t mark = tree_begin(b, TREE_DIGEST);
     buf_add_u64(b, end);
@@ -328,4 +342,21 @@ int tree_get_put(struct slice payload, struct tree_put *p) {
     if ((p->flags & ~TREE_FLAGS) != 0 || p->overwrite > TREE_NEVER || has_nul(p->destination))
         reader_fail(&r);
     return reader_end(&r);
+}
+
+void tree_put_join(struct buf *b, const struct tree_join *j) {
+    buf_add(b, j->id, TREE_ID);
+    buf_add_u8(b, j->stream);
+}
+
+int tree_get_join(struct slice payload, struct tree_join *j) {
+    struct reader r = reader_of(payload.data, payload.size);
+    struct slice id = reader_bytes(&r, TREE_ID);
+    j->stream = reader_u8(&r);
+    if (j->stream == 0 || j->stream >= TREE_STREAMS)
+        reader_fail(&r);
+    int e = reader_end(&r);
+    if (e == 0)
+        memcpy(j->id, id.data, TREE_ID);
+    return e;
 }

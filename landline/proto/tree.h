@@ -22,6 +22,8 @@ enum {
     TREE_LINK = 4095,               /* bytes of a symbolic link's target */
     TREE_DEPTH = 4096,              /* folders within folders */
     TREE_PENDING = 1024,            /* files announced and not answered */
+    TREE_STREAMS = 8,               /* that carry one transfer at most, the first among them */
+    TREE_ID = 16,                   /* bytes of the id by which streams join */
 };
 
 #define TREE_SIZE_MAX     (1ULL << 50)
@@ -42,6 +44,7 @@ enum tree_kind {
     TREE_FAIL,
     TREE_OVER,
     TREE_TOTAL,
+    TREE_TURN,
     /* of the sink */
     TREE_MODE = 32,
     TREE_ANSWER,
@@ -108,6 +111,9 @@ void tree_put_over(struct buf *b, uint64_t failures);
 int tree_get_over(struct slice payload, uint64_t *failures);
 void tree_put_total(struct buf *b, uint64_t files, uint64_t bytes);
 int tree_get_total(struct slice payload, uint64_t *files, uint64_t *bytes);
+/* What follows comes on the stream with that number. */
+void tree_put_turn(struct buf *b, uint8_t stream);
+int tree_get_turn(struct slice payload, uint8_t *stream);
 /* Ends a chunk at offset `end`. */
 void tree_put_digest(struct buf *b, uint64_t end, uint64_t digest);
 int tree_get_digest(struct slice payload, uint64_t *end, uint64_t *digest);
@@ -129,6 +135,20 @@ bool tree_name_good(struct slice name);
 bool tree_name_ours(struct slice name);
 
 /* --- requests --- */
+
+/* The exit status in the result when a stream was lost to the server's side. */
+enum { TREE_LOST = 75 };
+
+/* Kinds of CONTROL on the stream of a get or put. */
+enum { TREE_SPLIT = 1 }; /* TREE_ID bytes: further streams may join under this id */
+
+/* join */
+struct tree_join {
+    uint8_t id[TREE_ID];
+    uint8_t stream; /* 1 … TREE_STREAMS - 1 */
+};
+void tree_put_join(struct buf *b, const struct tree_join *j);
+int tree_get_join(struct slice payload, struct tree_join *j);
 
 enum tree_flag {
     TREE_WITH_DIGESTS = 1, /* get: FILE carries the digest; put: compare contents, not size and time */

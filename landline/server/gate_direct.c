@@ -14,7 +14,7 @@ enum {
 };
 
 bool direct_is(struct slice service) {
-    static const char *const names[] = {"get", "put", "ls"};
+    static const char *const names[] = {"get", "put", "ls", "join"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (service.size == strlen(names[i]) && memcmp(service.data, names[i], service.size) == 0)
             return true;

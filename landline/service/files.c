@@ -35,7 +35,8 @@ int files_job_get(struct slice bytes, struct files_job *job) {
 }
 
 struct worker {
-    struct ring ring; /* under io, where there is one */
+    struct ring ring; /* under io, where there is one … */
+    struct lines streams;
     const struct files_job *job;
     struct transfer_io io;
     struct transfer_report report;
@@ -162,7 +163,8 @@ static int open_line(struct worker *w, const struct files_line *line) {
     if (line->memory < 0)
         return transfer_io_init(&w->io, line->in, line->out);
     int e = ring_open(&w->ring, line->memory, line->in, false);
-    return e != 0 ? e : transfer_io_init_ring(&w->io, &w->ring);
+    lines_begin(&w->streams, &w->ring, line->control);
+    return e != 0 ? e : transfer_io_init_lines(&w->io, &w->streams);
 }
 
 int files_work(const struct files_job *job, const struct files_line *line, int audit, struct ll_error_info *info) {
@@ -183,6 +185,7 @@ int files_work(const struct files_job *job, const struct files_line *line, int a
     if (w.base.dir >= 0)
         close(w.base.dir);
     transfer_io_free(&w.io);
+    lines_end(&w.streams);
     ring_close(&w.ring);
     buf_free(&w.lines);
     return e;

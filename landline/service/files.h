@@ -26,10 +26,10 @@ struct files_job {
 void files_job_put(struct buf *b, const struct files_job *job);
 int files_job_get(struct slice bytes, struct files_job *job);
 
-/* Where the records go and come from: a ring (lib/os/ring.h, the second end) whose memory is not -1 and whose bell is `in`; else the
- * descriptors. They stay the caller's. */
+/* Where the records go and come from: a ring (lib/os/ring.h, the second end) whose memory is not -1 and whose bell is `in`, and those
+ * that come over `control` (landline/transfer/lines.h); else the descriptors. They stay the caller's. */
 struct files_line {
-    int in, out, memory;
+    int in, out, memory, control;
 };
 
 /* Does the job over that line, and writes a line for each file to `audit` (-1: none). Blocks until it is over. 0; a negative code and `info` when the transfer as a whole failed. Single files that failed are in the records. */

@@ -9,6 +9,7 @@
 #include "landline/service/exchange.h"
 
 struct runs;
+struct file_worker;
 
 /* Why an exchange ends. */
 enum exchange_leave {
@@ -42,9 +43,10 @@ struct service_host {
     ll_loop *loop;
     const char *folder; /* for files of their own */
     struct runs *runs;
-    pid_t gate; /* a child that is not ours to collect */
-    int audit;  /* descriptor of the audit log, -1: none */
-    bool alone; /* the process is the server's: no other code in it handles signals */
+    struct file_worker *workers; /* that run */
+    pid_t gate;                  /* a child that is not ours to collect */
+    int audit;                   /* descriptor of the audit log, -1: none */
+    bool alone;                  /* the process is the server's: no other code in it handles signals */
     /* One line for the server's log; printable already. */
     void (*log)(struct service_host *host, const char *text);
 };

@@ -13,32 +13,24 @@
 #include "landline/proto/run.h"
 #include "landline/proto/tree.h"
 #include "landline/service/audit.h"
+#include "landline/service/file_worker.h"
 #include "landline/service/files.h"
 #include "landline/service/run.h"
-#include "landline/service/service.h"
 #include "lib/os/account.h"
 #include "lib/os/ring.h"
-#include "lib/os/spawn.h"
 
 enum { WINDOW = 256 << 10, SAID = 1024 };
 
-struct worker {
-    struct exchange *x; /* NULL: the client has gone, it is only waited for */
-    struct spawn_child child;
-    ll_child *watch;
-    int gate_end; /* until the gate has it */
-    int said;     /* the worker's standard error */
-    uint64_t began;
-};
-
-static void worker_free(struct worker *w) {
+static void worker_free(struct file_worker *w) {
+    struct file_worker **at = &w->host->workers;
+    while (*at != w)
+        at = &(*at)->next;
+    *at = w->next;
     ll_child_free(w->watch);
-    if (w->gate_end >= 0)
-        close(w->gate_end);
-    if (w->said >= 0)
-        close(w->said);
-    if (w->child.pidfd >= 0)
-        close(w->child.pidfd);
+    const int fds[] = {w->gate_end, w->said, w->control, w->child.pidfd};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
     free(w);
 }
 
@@ -99,7 +91,7 @@ static bool understood(const struct exchange *x, struct slice request) {
 
 /* ---- the process ---- */
 
-static int spawn(struct worker *w, const struct account *as, bool change, const int fds[6]) {
+static int spawn(struct file_worker *w, const struct account *as, bool change, const int fds[7]) {
     static const char *const argv[] = {"landline: files", "file_worker", "ring", NULL};
     char home[4200];
     snprintf(home, sizeof home, "HOME=%s", as->home);
@@ -109,7 +101,7 @@ static int spawn(struct worker *w, const struct account *as, bool change, const 
         .file = "/proc/self/exe",
         .env = env,
         .fds = fds,
-        .fd_count = 6,
+        .fd_count = 7,
         .cwd = "/",
         .family = SPAWN_NEW_SESSION,
         .no_new_privileges = true,
@@ -125,8 +117,8 @@ static int spawn(struct worker *w, const struct account *as, bool change, const 
     return spawn_start(&request, &w->child, &info);
 }
 
-static int start(struct worker *w, struct exchange *x, struct slice request) {
-    int pair[2] = {-1, -1}, said[2] = {-1, -1}, job = -1, memory = -1;
+static int start(struct file_worker *w, struct exchange *x, struct slice request) {
+    int pair[2] = {-1, -1}, said[2] = {-1, -1}, control[2] = {-1, -1}, job = -1, memory = -1;
     struct account account = {0};
     const char *as = x->peer->terms.as;
     int e = account_find(&account, as);
@@ -135,17 +127,20 @@ static int start(struct worker *w, struct exchange *x, struct slice request) {
     if (e >= 0)
         e = memory = ring_memory();
     if (e >= 0)
-        e = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || pipe2(said, O_CLOEXEC | O_NONBLOCK) != 0
+        e = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+                    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) != 0 ||
+                    pipe2(said, O_CLOEXEC | O_NONBLOCK) != 0
                 ? -errno
                 : 0;
     if (e == 0)
         e = ring_send(pair[1], memory); /* to the gate, before anything else */
     if (e == 0)
         e = spawn(w, &account, as != NULL && geteuid() == 0,
-                  (const int[]){pair[1], pair[1], said[1], job, x->host->audit, memory});
+                  (const int[]){pair[1], pair[1], said[1], job, x->host->audit, memory, control[1]});
     w->gate_end = pair[0];
     w->said = said[0];
-    const int ours[] = {pair[1], said[1], job, memory};
+    w->control = control[0];
+    const int ours[] = {pair[1], said[1], control[1], job, memory};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
         if (ours[i] >= 0)
             close(ours[i]);
@@ -155,7 +150,7 @@ static int start(struct worker *w, struct exchange *x, struct slice request) {
 
 /* ---- its end ---- */
 
-static void tell_end(struct worker *w, const struct ll_child_end *end) {
+static void tell_end(struct file_worker *w, const struct ll_child_end *end) {
     struct exchange *x = w->x;
     struct run_result result = {
         .kind = end->signal == 0 ? RUN_EXITED : RUN_SIGNALLED,
@@ -178,7 +173,8 @@ static void tell_end(struct worker *w, const struct ll_child_end *end) {
 }
 
 static void child_ended(void *arg, const struct ll_child_end *end) {
-    struct worker *w = arg;
+    struct file_worker *w = arg;
+    join_end(w);
     if (w->x != NULL) {
         tell_end(w, end);
         w->x->state = NULL;
@@ -188,14 +184,34 @@ static void child_ended(void *arg, const struct ll_child_end *end) {
 
 /* ---- the service ---- */
 
-/* Hands the gate its end of the worker's socket; again when there was no room. */
-static void hand_over(struct exchange *x) {
-    struct worker *w = x->state;
-    if (w == NULL || w->gate_end < 0 || x->ops->direct(x, w->gate_end) != 0)
+void file_worker_hand(struct exchange *x, int *gate_end) {
+    if (*gate_end < 0 || x->ops->direct(x, *gate_end) != 0)
         return;
-    close(w->gate_end);
-    w->gate_end = -1;
+    close(*gate_end);
+    *gate_end = -1;
     x->ops->opened(x, &(struct exchange_start){.window0 = WINDOW, .bulk = true}, NULL, 0);
+}
+
+static void hand_over(struct exchange *x) {
+    struct file_worker *w = x->state;
+    if (w != NULL)
+        file_worker_hand(x, &w->gate_end);
+}
+
+static struct file_worker *worker_new(struct exchange *x) {
+    struct file_worker *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return NULL;
+    *w = (struct file_worker){.host = x->host,
+                              .next = x->host->workers,
+                              .x = x,
+                              .gate_end = -1,
+                              .said = -1,
+                              .control = -1,
+                              .began = run_unix_ms(),
+                              .child = {.pidfd = -1}};
+    x->host->workers = w;
+    return w;
 }
 
 static void opened(struct exchange *x, uint8_t flags, struct slice request) {
@@ -208,10 +224,9 @@ static void opened(struct exchange *x, uint8_t flags, struct slice request) {
         x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
         return;
     }
-    struct worker *w = calloc(1, sizeof *w);
+    struct file_worker *w = worker_new(x);
     int e = -ENOMEM;
     if (w != NULL) {
-        *w = (struct worker){.x = x, .gate_end = -1, .said = -1, .began = run_unix_ms(), .child = {.pidfd = -1}};
         e = start(w, x, request);
         if (e == 0)
             e = ll_loop_child(x->host->loop, w->child.pid, child_ended, w, &w->watch);
@@ -226,9 +241,18 @@ static void opened(struct exchange *x, uint8_t flags, struct slice request) {
     hand_over(x);
 }
 
+/* SPLIT: others may join. The first id holds. */
+static void control(struct exchange *x, uint8_t kind, struct slice body) {
+    struct file_worker *w = x->state;
+    if (w == NULL || kind != TREE_SPLIT || body.size != TREE_ID || w->split)
+        return;
+    memcpy(w->id, body.data, TREE_ID);
+    w->split = true;
+}
+
 /* The gate closes its end, and the worker finds that: it ends when it has made safe what it has. */
 static void gone(struct exchange *x, enum exchange_leave why) {
-    struct worker *w = x->state;
+    struct file_worker *w = x->state;
     (void)why;
     if (w == NULL)
         return;
@@ -240,7 +264,7 @@ static void gone(struct exchange *x, enum exchange_leave why) {
 
 #define TRANSFER_SERVICE(word, verb)                                                                                   \
     const struct service service_##word = {                                                                            \
-        .name = #word, .verbs = verb, .open = opened, .writable = hand_over, .gone = gone}
+        .name = #word, .verbs = verb, .open = opened, .control = control, .writable = hand_over, .gone = gone}
 
 TRANSFER_SERVICE(get, VERB_GET);
 TRANSFER_SERVICE(ls, VERB_GET);

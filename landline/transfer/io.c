@@ -14,6 +14,7 @@
 #include "lib/os/clock.h"
 
 enum {
+    TURN = TREE_HEAD + 1,                     /* a record of that kind */
     GATHER = 128 * 1024,                      /* written at once when so much has come together */
     INCOMING = 2 * (TREE_HEAD + TREE_RECORD), /* so that a long record and what follows fit one read */
 };
@@ -27,7 +28,13 @@ int transfer_io_init(struct transfer_io *io, int in, int out) {
 
 int transfer_io_init_ring(struct transfer_io *io, struct ring *ring) {
     int e = transfer_io_init(io, -1, -1);
-    io->ring = ring;
+    io->from = io->to = ring;
+    return e;
+}
+
+int transfer_io_init_lines(struct transfer_io *io, struct lines *lines) {
+    int e = transfer_io_init_ring(io, lines->first);
+    io->lines = lines;
     return e;
 }
 
@@ -53,19 +60,64 @@ static void pace(struct transfer_io *io, size_t n) {
     io->paced_until = now + (int64_t)((double)n * 1e9 / (double)io->rate);
 }
 
+/* Waits at the bell of a ring, and at those of all others. False: one is gone. */
+static bool wait_at(struct transfer_io *io, struct ring *ring) {
+    return io->lines != NULL ? lines_wait(io->lines) : ring_wait(ring);
+}
+
 /* Waits until the ring has so much room: how much it has, or LL_ELOST, LL_EPROTOCOL. */
 static int64_t wait_for_room(struct transfer_io *io, size_t want) {
     for (;;) {
-        int64_t room = ring_room(io->ring);
+        int64_t room = ring_room(io->to);
         if (room < 0 || (size_t)room >= want)
             return room;
-        if (ring_want_room(io->ring, want) && !ring_wait(io->ring))
+        if (ring_want_room(io->to, want) && !wait_at(io, io->to))
             return LL_ELOST;
     }
 }
 
+/* What follows goes to another stream: the last word on this one. */
+static int turn(struct transfer_io *io, unsigned number) {
+    struct ring *next;
+    int e = lines_use(io->lines, number, &next);
+    if (e != 0)
+        return e;
+    tree_head(ring_back(io->to), TREE_TURN, 1);
+    ring_back(io->to)[TREE_HEAD] = (uint8_t)number;
+    ring_put(io->to, TURN);
+    ring_tell(io->to);
+    io->to = next;
+    return 0;
+}
+
+/* Chooses the stream for the next n bytes, which are whole records: the present one while it has room, and then the one that has the
+ * most. So each gets what it carries. */
+static int choose_stream(struct transfer_io *io, size_t n) {
+    size_t want = n + TURN < RING_SIZE / 2 ? n + TURN : RING_SIZE / 2;
+    unsigned best;
+    while (io->lines != NULL && io->spreads) {
+        int64_t here = ring_room(io->to), there = lines_roomiest(io->lines, &best);
+        if (here < 0 || there < 0)
+            return LL_EPROTOCOL;
+        if ((size_t)here >= want)
+            return 0;
+        if (here >= TURN && (size_t)there >= want)
+            return turn(io, best);
+        bool wait = here < TURN ? ring_want_room(io->to, TURN) : lines_want_room(io->lines, want);
+        if (wait && !lines_wait(io->lines))
+            return LL_ELOST;
+    }
+    return 0;
+}
+
 static int put_all(struct transfer_io *io, const struct iovec *iov, int count) {
     int64_t before = clock_now();
+    size_t all = 0;
+    for (int i = 0; i < count; i++)
+        all += iov[i].iov_len;
+    int e = choose_stream(io, all);
+    if (e != 0)
+        return e;
     for (; count > 0; iov++, count--) {
         const uint8_t *bytes = iov->iov_base;
         for (size_t left = iov->iov_len; left > 0;) {
@@ -73,20 +125,20 @@ static int put_all(struct transfer_io *io, const struct iovec *iov, int count) {
             if (room < 0)
                 return (int)room;
             size_t n = left < (size_t)room ? left : (size_t)room;
-            memcpy(ring_back(io->ring), bytes, n);
-            ring_put(io->ring, n);
+            memcpy(ring_back(io->to), bytes, n);
+            ring_put(io->to, n);
             bytes += n;
             left -= n;
         }
         io->write_bytes += iov->iov_len;
     }
-    ring_tell(io->ring);
+    ring_tell(io->to);
     io->write_ns += clock_now() - before;
     return 0;
 }
 
 static int write_all(struct transfer_io *io, struct iovec *iov, int count) {
-    if (io->ring != NULL)
+    if (io->to != NULL)
         return put_all(io, iov, count);
     int64_t before = clock_now();
     while (count > 0) {
@@ -111,8 +163,8 @@ int transfer_io_flush(struct transfer_io *io) {
     if (io->writing.failed != 0)
         return io->writing.failed;
     size_t n = buf_size(&io->writing);
-    if (n == 0 && io->ring != NULL)
-        ring_tell(io->ring);
+    if (n == 0 && io->to != NULL)
+        ring_tell(io->to);
     if (n == 0)
         return 0;
     pace(io, n);
@@ -141,21 +193,21 @@ int transfer_io_send(struct transfer_io *io, uint8_t kind, struct slice front, s
 }
 
 uint8_t *transfer_io_reserve(struct transfer_io *io, size_t n) {
-    if (io->ring == NULL || transfer_io_flush(io) != 0)
+    if (io->to == NULL || transfer_io_flush(io) != 0)
         return NULL;
     pace(io, n);
     int64_t before = clock_now();
-    if (wait_for_room(io, TREE_HEAD + n) < 0)
+    if (choose_stream(io, TREE_HEAD + n) != 0 || wait_for_room(io, TREE_HEAD + n) < 0)
         return NULL;
     io->write_ns += clock_now() - before;
     io->write_bytes += n;
-    return ring_back(io->ring) + TREE_HEAD;
+    return ring_back(io->to) + TREE_HEAD;
 }
 
 void transfer_io_commit(struct transfer_io *io, uint8_t kind, size_t size) {
-    tree_head(ring_back(io->ring), kind, (uint32_t)size);
-    ring_put(io->ring, TREE_HEAD + size);
-    ring_tell_of_much(io->ring);
+    tree_head(ring_back(io->to), kind, (uint32_t)size);
+    ring_put(io->to, TREE_HEAD + size);
+    ring_tell_of_much(io->to);
 }
 
 /* ---- reading ---- */
@@ -194,48 +246,66 @@ static bool readable(int fd) {
 static int wait_for_bytes(struct transfer_io *io, bool wait, size_t have) {
     if (!wait)
         return 0;
-    ring_tell(io->ring); /* of contents that nobody was told of yet */
-    bool there = !ring_want_bytes(io->ring, have) || ring_wait(io->ring);
-    if (ring_readable(io->ring) != (int64_t)have || (there && !ring_has_ended(io->ring)))
+    ring_tell(io->to); /* of contents that nobody was told of yet */
+    bool there = !ring_want_bytes(io->from, have) || wait_at(io, io->from);
+    if (ring_readable(io->from) != (int64_t)have || (there && !ring_has_ended(io->from)))
         return 1;
     return have == 0 ? LL_EOF : LL_ELOST;
+}
+
+/* Waits for a whole record at the front of the ring. 1 with its head; else as transfer_io_next(). */
+static int await_record(struct transfer_io *io, bool wait, uint8_t *kind, uint32_t *length) {
+    uint8_t head[TREE_HEAD];
+    for (;;) {
+        int64_t held = ring_readable(io->from);
+        int e = held < 0 ? (int)held : 0;
+        if (held >= TREE_HEAD) {
+            memcpy(head, ring_front(io->from), sizeof head);
+            e = tree_head_read(head, kind, length);
+        }
+        if (e != 0)
+            return e;
+        if (held >= TREE_HEAD && (size_t)held - TREE_HEAD >= *length)
+            return 1;
+        e = wait_for_bytes(io, wait, (size_t)held);
+        if (e <= 0)
+            return e;
+    }
 }
 
 /* In the ring. Contents are used where they lie; every other record is copied first, since the other side might change it between a
  * check and its use. */
 static int next_in_ring(struct transfer_io *io, bool wait, uint8_t *kind, struct slice *payload) {
-    uint8_t head[TREE_HEAD];
     uint32_t length;
-    ring_take(io->ring, io->lent);
+    uint8_t number;
+    ring_take(io->from, io->lent);
     io->lent = 0;
     for (;;) {
-        int64_t held = ring_readable(io->ring);
-        int e = held < 0 ? (int)held : 0;
-        if (held >= TREE_HEAD) {
-            memcpy(head, ring_front(io->ring), sizeof head);
-            e = tree_head_read(head, kind, &length);
-        }
-        if (e != 0)
-            return e;
-        if (held >= TREE_HEAD && (size_t)held - TREE_HEAD >= length)
-            break;
-        e = wait_for_bytes(io, wait, (size_t)held);
+        int e = await_record(io, wait, kind, &length);
         if (e <= 0)
             return e;
+        *payload = (struct slice){ring_front(io->from) + TREE_HEAD, length};
+        if (*kind == TREE_DATA) {
+            io->lent = TREE_HEAD + length;
+            return 1;
+        }
+        memcpy(io->incoming, payload->data, length);
+        payload->data = io->incoming;
+        ring_take(io->from, TREE_HEAD + length);
+        if (*kind != TREE_TURN || io->lines == NULL || io->spreads)
+            return 1;
+        struct ring *next = NULL;
+        e = tree_get_turn(*payload, &number);
+        if (e == 0)
+            e = lines_use(io->lines, number, &next);
+        if (e != 0)
+            return e;
+        io->from = next;
     }
-    *payload = (struct slice){ring_front(io->ring) + TREE_HEAD, length};
-    if (*kind == TREE_DATA) {
-        io->lent = TREE_HEAD + length;
-        return 1;
-    }
-    memcpy(io->incoming, payload->data, length);
-    payload->data = io->incoming;
-    ring_take(io->ring, TREE_HEAD + length);
-    return 1;
 }
 
 int transfer_io_next(struct transfer_io *io, bool wait, uint8_t *kind, struct slice *payload) {
-    if (io->ring != NULL)
+    if (io->to != NULL)
         return next_in_ring(io, wait, kind, payload);
     for (;;) {
         int taken = take(io, kind, payload);

@@ -7,13 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "landline/transfer/lines.h"
 #include "lib/base/buf.h"
 #include "lib/base/reader.h"
-#include "lib/os/ring.h"
 
 struct transfer_io {
-    struct ring *ring; /* NULL: descriptors */
-    size_t lent;       /* bytes of the ring that the last record lies in: given back with the next one */
+    struct ring *from, *to; /* NULL: descriptors. Else the rings that are read and written now */
+    struct lines *lines;    /* … and all of them, where there may be more than one */
+    bool spreads; /* the engine is a source: what it writes goes over all streams, what it reads comes on the first */
+    size_t lent;  /* bytes of `from` that the last record lies in: given back with the next one */
     int in, out;
     struct buf writing; /* records not yet written: append with tree_put_…() */
     uint8_t *incoming;  /* read and not yet taken: incoming[start … end) */
@@ -28,6 +30,8 @@ struct transfer_io {
 int transfer_io_init(struct transfer_io *io, int in, int out);
 /* The same over a ring, which stays the caller's. */
 int transfer_io_init_ring(struct transfer_io *io, struct ring *ring);
+/* … and over all rings that there are and will be. */
+int transfer_io_init_lines(struct transfer_io *io, struct lines *lines);
 void transfer_io_free(struct transfer_io *io);
 
 /* Writes what is gathered. 0; LL_ELOST when nobody reads any more; other codes of write(2). */

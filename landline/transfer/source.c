@@ -211,6 +211,7 @@ int source_run(struct transfer_io *io, const struct source_root *roots, size_t c
                          .scratch = malloc(TREE_PIECE)};
     int e = s->scratch == NULL ? -ENOMEM : 0;
     bool walked = false;
+    io->spreads = true;
     report_begin(report);
     while (e == 0 && !s->finished) {
         e = step(s, &walked);

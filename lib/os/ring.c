@@ -34,38 +34,71 @@ int ring_memory(void) {
     return e;
 }
 
-int ring_send(int bell, int memory) {
+enum { TOGETHER = 2 };
+
+/* One byte, and with it as many descriptors. */
+static int send_fds(int socket, uint8_t word, const int *fds, size_t n) {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(TOGETHER * sizeof(int))];
     } control = {0};
-    struct iovec byte = {"", 1};
+    struct iovec byte = {&word, 1};
     struct msghdr message = {
-        .msg_iov = &byte, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+        .msg_iov = &byte, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_SPACE(n * sizeof *fds)};
     struct cmsghdr *item = CMSG_FIRSTHDR(&message);
-    *item = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof memory)};
-    memcpy(CMSG_DATA(item), &memory, sizeof memory);
-    return sendmsg(bell, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+    *item = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(n * sizeof *fds)};
+    memcpy(CMSG_DATA(item), fds, n * sizeof *fds);
+    return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+}
+
+/* 0, or as ring_receive(). Another number of descriptors is closed again. */
+static int receive_fds(int socket, uint8_t *word, int *fds, size_t n) {
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(TOGETHER * sizeof(int))];
+    } control;
+    int came[TOGETHER];
+    struct iovec part = {word, 1};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    ssize_t got = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (got <= 0)
+        return got < 0 ? -errno : LL_ELOST;
+    const struct cmsghdr *item = CMSG_FIRSTHDR(&message);
+    if (item == NULL || item->cmsg_type != SCM_RIGHTS)
+        return -EPROTO;
+    size_t count = (item->cmsg_len - CMSG_LEN(0)) / sizeof *came;
+    memcpy(came, CMSG_DATA(item), count * sizeof *came);
+    if (count == n) {
+        memcpy(fds, came, n * sizeof *fds);
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++)
+        close(came[i]);
+    return -EPROTO;
+}
+
+int ring_send(int bell, int memory) {
+    return send_fds(bell, 0, &memory, 1);
 }
 
 int ring_receive(int bell) {
-    union {
-        struct cmsghdr align;
-        char bytes[CMSG_SPACE(sizeof(int))];
-    } control;
-    char byte;
-    struct iovec part = {&byte, 1};
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
-    ssize_t n = recvmsg(bell, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n <= 0)
-        return n < 0 ? -errno : LL_ELOST;
-    const struct cmsghdr *item = CMSG_FIRSTHDR(&message);
-    int fd;
-    if (item == NULL || item->cmsg_type != SCM_RIGHTS || item->cmsg_len != CMSG_LEN(sizeof fd))
-        return -EPROTO;
-    memcpy(&fd, CMSG_DATA(item), sizeof fd);
-    return fd;
+    uint8_t word;
+    int fd, e = receive_fds(bell, &word, &fd, 1);
+    return e != 0 ? e : fd;
+}
+
+int ring_send_end(int socket, uint8_t number, int bell, int memory) {
+    return send_fds(socket, number, (const int[]){bell, memory}, 2);
+}
+
+int ring_receive_end(int socket, uint8_t *number, int *bell, int *memory) {
+    int fds[2], e = receive_fds(socket, number, fds, 2);
+    if (e == 0) {
+        *bell = fds[0];
+        *memory = fds[1];
+    }
+    return e;
 }
 
 static bool map_at(uint8_t *at, size_t size, int fd, off_t offset) {

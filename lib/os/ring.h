@@ -44,6 +44,10 @@ int ring_memory(void);
  * which is the caller's, -EAGAIN when it has not come yet, LL_ELOST when it never will, or -errno. */
 int ring_send(int bell, int memory);
 int ring_receive(int bell);
+/* Sends a whole end, with a number, over any stream socket: its bell and the memory; and takes it there: 0, or as above. The sender's
+ * descriptors stay its own. */
+int ring_send_end(int socket, uint8_t number, int bell, int memory);
+int ring_receive_end(int socket, uint8_t *number, int *bell, int *memory);
 
 /* Maps it. `first` says which end this is; `bell` is this end's socket. 0 or -errno (-EINVAL: it is no such memory). The
  * descriptor of the memory can be closed then. */

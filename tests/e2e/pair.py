@@ -12,7 +12,7 @@ import support
 class Pair:
     """`run(...)` is landline with the client's home; the host is called `box`, and stands behind a relay if asked."""
 
-    def __init__(self, landline, through_relay=False, grant=None, env=None):
+    def __init__(self, landline, through_relay=False, grant=None, env=None, **line):
         self.landline = landline
         self.server_home = os.path.join(landline.scratch, "server")
         self.client_home = os.path.join(landline.scratch, "client")
@@ -21,7 +21,7 @@ class Pair:
         self.server = self.serve()
         self.address = "%s:%d" % self.server.listening()
         if through_relay:
-            self.relay = relay.Relay(self.server.listening())
+            self.relay = relay.Relay(self.server.listening(), **line)
             self.address = "127.0.0.1:%d" % self.relay.port
         added = self.add(self.invite(grant))
         assert added.returncode == 0, added.stderr

@@ -1,5 +1,6 @@
 """A TCP relay that does to a connection what networks do: cuts it at a byte, freezes it, delays it, splits it."""
 
+import collections
 import random
 import select
 import socket
@@ -25,15 +26,20 @@ class Relay:
     """Listens on `port` of loopback and connects each client to `target`. Cuts are taken in order, one a connection; when
     there are none left, connections are left alone. All of it in one thread."""
 
-    def __init__(self, target, cuts=(), split=0, delay=0.0, seed=0):
+    def __init__(self, target, cuts=(), split=0, delay=0.0, seed=0, lag=0.0, window=1 << 20, total=None):
         self.target = target
         self.cuts = list(cuts)
         self.split = split  # at most so many bytes are handed on at once; 0: as they come
         self.delay = delay  # bytes wait for up to so many seconds, and what comes meanwhile joins them
+        self.lag = lag  # each byte is so many seconds on its way, and …
+        self.window = window  # … no more than so many are, in each direction of a connection: window / lag a second
+        self.total = total  # with a lag: all connections together carry no more bytes a second
+        self.free_at = 0.0  # when the next ones may come
         self.random = random.Random(seed)
         self.lock = threading.Lock()
         self.connections = 0
         self.passed = [0, 0]  # bytes in each direction, over all connections
+        self.shares = []  # the same of each connection that has ended
         self.links = []
         self.open = True  # False: new connections are refused by resetting them
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -65,15 +71,17 @@ class Relay:
     def _serve(self):
         while not self.stopped:
             readers, writers = [self.listener, self.wake_r], []
+            rest = max(0.0, self.free_at - time.monotonic()) or 1.0
             for link in self.links:
                 link.interests(readers, writers)
-            readable, _, _ = select.select(readers, writers, [], min([1.0] + [link.wait() for link in self.links]))
+            readable, _, _ = select.select(readers, writers, [], min([rest] + [link.wait() for link in self.links]))
             if self.wake_r in readable:
                 self.wake_r.recv(100)
             if self.listener in readable:
                 self._accept()
             for link in list(self.links):
                 link.step(readable)
+            self.shares += [link.count for link in self.links if link.dead]
             with self.lock:
                 self.links = [link for link in self.links if not link.dead]
         for link in self.links:
@@ -109,6 +117,8 @@ class Link:
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.held = [b"", b""]
         self.due = [0.0, 0.0]  # when what is held may go on
+        self.flying = [collections.deque(), collections.deque()]  # with a lag: (when it arrives, bytes)
+        self.aloft = [0, 0]  # bytes of these
         self.ended = [False, False]  # the reading end has seen the end of the stream
         self.told = [False, False]  # and has told the other
         self.count = [0, 0]
@@ -119,7 +129,8 @@ class Link:
         if self.frozen:
             return
         for d in (UP, DOWN):
-            if not self.ended[d] and len(self.held[d]) < self.HELD:
+            over = self.ended[d] or self.relay.free_at > time.monotonic() or (self.flying[d] and not self.flying[d][-1][1])
+            if not over and len(self.held[d]) < self.HELD and self.aloft[d] + len(self.held[d]) < self.relay.window:
                 readers.append(self.sockets[d])
             if self.held[d] and self.due[d] <= time.monotonic():
                 writers.append(self.sockets[1 - d])
@@ -127,7 +138,8 @@ class Link:
     def wait(self):
         """Seconds until something that is held back may go on."""
         now = time.monotonic()
-        return min([self.due[d] - now for d in (UP, DOWN) if self.held[d] and self.due[d] > now] or [1.0])
+        waits = [self.due[d] - now for d in (UP, DOWN) if self.held[d] and self.due[d] > now]
+        return min(waits + [max(0, self.flying[d][0][0] - now) for d in (UP, DOWN) if self.flying[d]] or [1.0])
 
     def step(self, readable):
         if self.now:
@@ -135,6 +147,7 @@ class Link:
         for d in (UP, DOWN):
             if not self.dead and not self.frozen and self.sockets[d] in readable:
                 self._read(d)
+            self._land(d)
             if not self.dead and not self.frozen and self.held[d] and self.due[d] <= time.monotonic():
                 self._write(d)
         if not self.dead and not self.frozen:
@@ -149,13 +162,26 @@ class Link:
             if all(self.told):
                 self.end(FIN)
 
+    def _land(self, d):
+        while self.flying[d] and self.flying[d][0][0] <= time.monotonic():
+            _, data = self.flying[d].popleft()
+            self.aloft[d] -= len(data)
+            self.held[d] += data
+            self.ended[d] = self.ended[d] or not data
+
     def _read(self, d):
         try:
-            data = self.sockets[d].recv(65536)
+            data = self.sockets[d].recv(min(65536, self.relay.window - self.aloft[d] - len(self.held[d])))
         except BlockingIOError:
             return
         except OSError:
             self.end(RST)
+            return
+        if self.relay.lag:
+            self.flying[d].append((time.monotonic() + self.relay.lag, data))
+            self.aloft[d] += len(data)
+            if self.relay.total:
+                self.relay.free_at = max(self.relay.free_at, time.monotonic()) + len(data) / self.relay.total
             return
         if not self.held[d] and self.relay.delay:
             self.due[d] = time.monotonic() + self.relay.random.random() * self.relay.delay

@@ -23,10 +23,11 @@ pytestmark = pytest.mark.timeout(180)
 
 class Liar:
     """A server whose get says what the test wants, and a client that knows it."""
+    kind = ls.Server
 
     def __init__(self, landline):
         self.landline, self.said, self.requests = landline, [], []
-        self.server = ls.Server(lp.Identity(os.path.join(landline.scratch, "server-peer")))
+        self.server = self.kind(lp.Identity(os.path.join(landline.scratch, "server-peer")))
         self.server.services[b"get"] = self.on_get
         done = landline("add", "box", input=self.server.invite().encode())
         assert done.returncode == 0, done.stderr

@@ -1,6 +1,7 @@
 """Programs that need more kernel than this host's, in a small virtual machine; and what the host says without it."""
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -79,6 +80,20 @@ def test_classic_protocols_over_a_lossy_link(build):
     script = os.path.join(support.ROOT, "tests", "vm", "lossy.sh")
     output = in_machine(script, ["sch_netem"], support.LANDLINE, tc, files=[support.LANDLINE, tc])
     assert "all came whole" in output
+
+
+@pytest.mark.timeout(700)
+def test_files_over_a_long_and_lossy_link(build):
+    """One connection carries little there, and `auto` finds out that more of them carry more."""
+    tc = shutil.which("tc", path="/usr/sbin:/sbin:/usr/bin:/bin")
+    if tc is None:
+        pytest.skip("no tc on this host (Debian: iproute2)")
+    script = os.path.join(support.ROOT, "tests", "vm", "streams.sh")
+    output = in_machine(script, ["sch_netem"], support.LANDLINE, tc, "5000003", files=[support.LANDLINE, tc])
+    used = dict(re.findall(r"^(\S+ with \S+): (\d+) connections$", output, re.M))
+    for verb in ("get", "put"):
+        assert int(used[verb + " with 1"]) == 1 and int(used[verb + " with 4"]) == 4, output
+        assert int(used[verb + " with auto"]) >= 2, output
 
 
 KERNEL_TLS = ["tls", "gcm", "ctr", "ghash_generic"]

@@ -362,7 +362,7 @@ class Peer:
         self.send(OPEN, struct.pack(">BII", resume, WINDOW, WINDOW) + str8(service) + request, 0, self.last)
         return stream
 
-    def give(self, stream, data):
+    def give(self, stream, data, end=True):
         """All of `data` on channel 0, then END; obeys credit and STOP."""
         at = 0
         while at < len(data) and not stream.stopped and stream.result is None and stream.refused is None:
@@ -373,7 +373,7 @@ class Peer:
             self.send(DATA, struct.pack(">Q", stream.sent) + data[at:at + n], 0, stream.number)
             stream.sent += n
             at += n
-        if not stream.stopped and stream.result is None:
+        if end and not stream.stopped and stream.result is None:
             self.send(END, struct.pack(">Q", stream.sent), 0, stream.number)
 
     def finish(self, stream):

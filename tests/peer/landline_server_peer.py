@@ -68,17 +68,20 @@ class Server:
                 raw, _ = self.listener.accept()
             except OSError:
                 return
-            try:
-                raw.settimeout(60)
-                sock = self.context.wrap_socket(raw, server_side=True)
-                assert self.knocks(self.names[-1]), "a wrong knock"
-                Session(self, sock).talk()
-            except (lp.Closed, OSError):
-                pass
-            except Exception as e:  # for the test to see
-                self.failures.append(repr(e))
-            finally:
-                raw.close()
+            self.one(raw)
+
+    def one(self, raw):
+        try:
+            raw.settimeout(60)
+            sock = self.context.wrap_socket(raw, server_side=True)
+            assert self.knocks(self.names[-1]), "a wrong knock"
+            Session(self, sock).talk()
+        except (lp.Closed, OSError):
+            pass
+        except Exception as e:  # for the test to see
+            self.failures.append(repr(e))
+        finally:
+            raw.close()
 
 
 class Session(lp.Peer):

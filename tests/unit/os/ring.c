@@ -188,6 +188,34 @@ static void test_over_a_bell(void **state) {
     assert_true(ring_send(t->bells[1], t->memory) < 0);
 }
 
+static void test_a_whole_end(void **state) {
+    struct two *t = *state;
+    uint8_t number = 0;
+    int bell = -1, memory = -1, pair[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(ring_receive_end(t->bells[0], &number, &bell, &memory), -EAGAIN);
+    assert_int_equal(ring_send_end(t->bells[1], 7, pair[1], t->memory), 0);
+    assert_int_equal(ring_send_end(t->bells[1], 3, pair[1], t->memory), 0);
+    for (int i = 0; i < 2; i++) { /* one at a time, in their order */
+        struct ring ring;
+        assert_int_equal(ring_receive_end(t->bells[0], &number, &bell, &memory), 0);
+        assert_int_equal(number, i == 0 ? 7 : 3);
+        assert_true((fcntl(bell, F_GETFD) & FD_CLOEXEC) != 0 && (fcntl(memory, F_GETFD) & FD_CLOEXEC) != 0);
+        assert_int_equal(ring_open(&ring, memory, bell, false), 0);
+        ring_close(&ring);
+        close(bell);
+        close(memory);
+    }
+    assert_int_equal(ring_send(t->bells[1], t->memory), 0); /* one descriptor is no end … */
+    assert_int_equal(ring_receive_end(t->bells[0], &number, &bell, &memory), -EPROTO);
+    assert_int_equal(ring_send_end(t->bells[1], 7, pair[1], t->memory), 0);
+    assert_int_equal(ring_receive(t->bells[0]), -EPROTO); /* … and an end no memory */
+    shutdown(t->bells[1], SHUT_RDWR);
+    assert_int_equal(ring_receive_end(t->bells[0], &number, &bell, &memory), LL_ELOST);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 /* --- two threads --- */
 
 enum { TOTAL = 32 << 20, LONGEST = 300000 };
@@ -251,6 +279,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_an_other_side_that_lies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_its_own_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(test_over_a_bell, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_whole_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_threads, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -361,6 +361,32 @@ static int judge_get(const struct tree_get *g, struct tree_get *out, struct buf 
     return tree_get_get((struct slice){buf_front(b), buf_size(b)}, out);
 }
 
+static void turns_and_joins(void **unused) {
+    (void)unused;
+    for (unsigned n = 0; n < 256; n++) {
+        uint8_t bytes[TREE_ID + 2] = "sixteen bytes id", got = 99;
+        struct tree_join j;
+        bytes[TREE_ID] = (uint8_t)n;
+        assert_int_equal(tree_get_turn((struct slice){&bytes[TREE_ID], 1}, &got), n < TREE_STREAMS ? 0 : LL_EFORMAT);
+        assert_true(n >= TREE_STREAMS || got == n);
+        assert_int_equal(tree_get_join((struct slice){bytes, TREE_ID + 1}, &j),
+                         n > 0 && n < TREE_STREAMS ? 0 : LL_EFORMAT);
+        assert_true(n == 0 || n >= TREE_STREAMS || (j.stream == n && memcmp(j.id, bytes, TREE_ID) == 0));
+        for (size_t size = 0; size < TREE_ID + 3; size++)
+            assert_true(size == TREE_ID + 1 || tree_get_join((struct slice){bytes, size}, &j) == LL_EFORMAT);
+        assert_int_equal(tree_get_turn((struct slice){&bytes[TREE_ID], 0}, &got), LL_EFORMAT);
+        assert_int_equal(tree_get_turn((struct slice){&bytes[TREE_ID], 2}, &got), LL_EFORMAT);
+    }
+    struct buf b;
+    buf_init(&b, 100);
+    tree_put_turn(&b, 5);
+    tree_put_join(&b, &(struct tree_join){"sixteen bytes id", 7});
+    static const char want[] = "\0\0\0\1\x0e\5sixteen bytes id\7";
+    assert_int_equal(buf_size(&b), sizeof want - 1);
+    assert_memory_equal(buf_front(&b), want, sizeof want - 1);
+    buf_free(&b);
+}
+
 static void requests_to_get(void **unused) {
     struct buf b, paths;
     struct tree_get out;
@@ -438,6 +464,7 @@ int main(void) {
         cmocka_unit_test(short_and_long_small_ones),
         cmocka_unit_test(values_of_small_ones),
         cmocka_unit_test(answers),
+        cmocka_unit_test(turns_and_joins),
         cmocka_unit_test(requests_to_get),
         cmocka_unit_test(requests_to_put),
     };

@@ -1,0 +1,36 @@
+/* A file worker as the keeper has it: the process of one get, put or ls, and the streams that have joined it. */
+#ifndef LANDLINE_SERVICE_FILE_WORKER_H
+#define LANDLINE_SERVICE_FILE_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "landline/proto/tree.h"
+#include "landline/service/service.h"
+#include "lib/os/spawn.h"
+
+struct joined;
+
+struct file_worker {
+    struct service_host *host;
+    struct file_worker *next; /* in host->workers */
+    struct exchange *x;       /* NULL: the client has gone, it is only waited for */
+    struct spawn_child child;
+    ll_child *watch;
+    int gate_end; /* until the gate has it */
+    int said;     /* the worker's standard error */
+    int control;  /* it takes further streams there */
+    uint64_t began;
+    bool split; /* others may join, under this id */
+    uint8_t id[TREE_ID];
+    unsigned numbers; /* a bit for each that has joined */
+    struct joined *joined;
+};
+
+/* join_service.c: the worker has ended, and so do they. */
+void join_end(struct file_worker *w);
+
+/* transfer_service.c: hands the gate its end of a ring, and says OPENED; again when there was no room. *gate_end is -1 after that. */
+void file_worker_hand(struct exchange *x, int *gate_end);
+
+#endif
