@@ -41,7 +41,7 @@ class Field:
 
     def __init__(self, bench, servers, source, places):
         self.bench, self.servers, self.source, self.places = bench, servers, source, places
-        servers.landline()
+        self.port = servers.landline()
         servers.ssh()
         self.ssh = ["-F", servers.ssh_config]
         self.rsync, self.nginx = servers.rsync(), servers.nginx()
@@ -295,6 +295,29 @@ def again(field, name, source):
         verdicts(figures, [("rsync daemon, plain", 1.0)])
 
 
+SHARE, SHARED_TRIP = 20 * 1000 * 1000, 0.02  # bytes a second of a connection, and seconds, through the relay of several()
+
+
+def several(field, source, size):
+    """More connections, where each gets all that the processors give, and where each gets its share of a line."""
+    field.servers.add("shared", "--address", "127.0.0.1:%d" % field.servers.relay(field.port, SHARED_TRIP, SHARE))
+    text = "### Several connections, one file\n\nMB/s; the shared line gives each connection %d.\n\n" % (SHARE // 1000000)
+    short = source + ".short"  # what one connection carries in a few seconds
+    big_file(short, min(size, 96 << 20))
+    for line, host, path, counts in (("loopback", "box", source, ("1", "2", "4")),
+                                     ("shared line", "shared", short, ("1", "2", "4", "8", "auto"))):
+        ways = {}
+        for n in counts:
+            ways["landline get --streams " + n] = lambda to, n=n: field.landline("get", "--streams", n, host + ":" + path, to)
+            ways["landline put --streams " + n] = lambda to, n=n: field.landline("put", "--streams", n, path, host + ":" + to)
+        field.bench.say("several connections, " + line)
+        figures, show = Contest(field, ways, "tmpfs").run(), rate(os.path.getsize(path))
+        rows = [[n] + [show(figures["landline %s --streams %s" % (verb, n)]) for verb in ("get", "put")] for n in counts]
+        text += common.table([line, "get", "put"], rows) + "\n"
+    os.unlink(short)
+    return text
+
+
 def sources(bench, folder):
     """(large file, its size, small files, tree), made or copied on tmpfs."""
     size = (64 if bench.quick else 2048) << 20
@@ -321,6 +344,7 @@ def chapters(bench, field, places):
         yield trees(field, whole, tree, where, [("local tar to tar", 0.8), ("rsync daemon, plain", 1.0)])
     yield again(field, many, small)
     yield again(field, whole, tree)
+    yield several(field, file, size)
     yield memory_text(memory(field, {"one file": file, many: small}, field.places["tmpfs"]))
 
 

@@ -177,15 +177,18 @@ class Peers(contextlib.ExitStack):
         invite = quietly(program, "invite", *as_me, *options, env=self.environment).stdout
         quietly(program, "add", name, input=invite, env=self.environment)
 
-    def relay(self, port):
-        """The port of a relay to `port` through which a round trip takes ROUND_TRIP."""
+    def relay(self, port, round_trip=ROUND_TRIP, share=None):
+        """The port of a relay to `port` with that round trip, in seconds, on which each connection carries at most `share` bytes a
+        second each way."""
         loop, ready = asyncio.new_event_loop(), queue.Queue()
 
         async def pump(reader, writer):
             with contextlib.suppress(OSError):
                 while data := await reader.read(65536):
-                    loop.call_later(ROUND_TRIP / 2, writer.write, data)
-            loop.call_later(ROUND_TRIP / 2, writer.close)
+                    loop.call_later(round_trip / 2, writer.write, data)
+                    if share is not None:
+                        await asyncio.sleep(len(data) / share)
+            loop.call_later(round_trip / 2, writer.close)
 
         async def accept(reader, writer):
             there = await asyncio.open_connection("127.0.0.1", port)
