@@ -9,6 +9,7 @@ import fcntl
 import os
 import pty
 import random
+import re
 import select
 import shutil
 import signal
@@ -145,10 +146,22 @@ class Slot:
             client, _ = self.listener.accept()
         except BlockingIOError:
             return
+        if self.links and self.sweep.session.once:
+            client.close()
+            return
         server = socket.create_connection(self.sweep.server, timeout=10)
         self.links.append(Link(self, client, server, self.cuts.pop(0) if self.cuts else None))
 
+    def drain(self):
+        """Takes what a client that has gone was still asking for."""
+        try:
+            while True:
+                self.listener.accept()[0].close()
+        except BlockingIOError:
+            pass
+
     def begin(self, number, place, cuts):
+        self.drain()
         self.number, self.place, self.cuts = number, place, list(cuts)
         self.shown, self.typed, self.master = b"", False, -1
         self.deadline = time.monotonic() + support.PATIENCE
@@ -195,6 +208,9 @@ class Slot:
 
 
 class Run:
+    once = False  # whether there is no other link after the first
+    right = b"some input\nand more\n"
+
     def __init__(self, sweep):
         self.sweep = sweep
 
@@ -224,13 +240,39 @@ class Run:
     def excuse(self, status, output, complaint):
         if status == 125:
             return self.nothing(output)
-        return b"was not started again" in complaint and not self.sweep.remembers
+        return b"was not started again" in complaint and not self.sweep.remembers and self.right.startswith(output)
 
     def nothing(self, output):
         return output == b""
 
     def check_all(self, status, output, complaint):
-        assert (status, output, complaint) == (9, b"some input\nand more\n", b"err\n"), (status, output, complaint)
+        assert (status, output, complaint) == (9, self.right, b"err\n"), (status, output, complaint)
+
+
+class GivenUp(Run):
+    """A command whose client finds no other link: what it had printed is a prefix, and all of it is there for who asks later."""
+
+    once = True
+    right = b"".join(b"line %d\n" % i for i in range(100))
+
+    def begin(self, slot):
+        script = "echo %d >> %s; i=0; while [ $i -lt 100 ]; do echo line $i; i=$((i+1)); done; echo err >&2; exit 9"
+        null = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+        slot.spawn(["run", "--give-up", "300ms", "box", "sh", "-c", script % (slot.number, self.sweep.marks)], null)
+        os.close(null)
+
+    def check(self, slot, status):
+        if status != 122:
+            return super().check(slot, status)
+        output, said = self.output(slot), slot.text(slot.complaint).splitlines(keepends=True)
+        assert self.right.startswith(output) and b"err\n".startswith(b"".join(said[:-1])), (output, said)
+        run = re.search(rb"landline attach box ([a-z2-7]{26})", said[-1]).group(1).decode()
+        later = self.sweep.both.run("attach", "--from", "start", "box", run)
+        if b"no such run" in later.stderr:
+            assert output == b"" and later.stdout == b"" and later.returncode in (122, 125), (output, later)
+            return False
+        self.check_all(later.returncode, later.stdout, later.stderr)
+        return True
 
 
 class Shell(Run):
@@ -336,6 +378,8 @@ class Text(Shell):
 class Files:
     """A tree of small files, fresh or over an older one in which some of it is there, other."""
 
+    once = False
+
     put = over = False
     contents = {"empty": b"", "small": b"0123456789", "below/other": random.Random(7).randbytes(300)}
     old = {"small": b"older", "below/other": b"older too"}
@@ -391,8 +435,8 @@ class PutOver(Files):
     put = over = True
 
 
-SESSIONS = {"run": Run, "shell": Shell, "named-shell": NamedShell, "text": Text, "get": Files, "get-over": FilesOver, "put": Put,
-            "put-over": PutOver}
+SESSIONS = {"run": Run, "given-up": GivenUp, "shell": Shell, "named-shell": NamedShell, "text": Text, "get": Files,
+            "get-over": FilesOver, "put": Put, "put-over": PutOver}
 
 
 # --- all of it ---
