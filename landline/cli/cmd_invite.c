@@ -181,7 +181,7 @@ static int make_invite(const struct command *self, const struct request *r) {
     struct tls_identity *identity = NULL;
     struct ll_error_info info = {0};
     struct invite invite = {0};
-    if (store_open(&store, &info) != 0 || store_identity(&store, &identity, &info) != 0)
+    if (store_open(&store, &info) != 0 || store_identity(&store, &identity, NULL, &info) != 0)
         return fail(&info);
     memcpy(invite.pin, tls_identity_pin(identity)->bytes, sizeof invite.pin);
     tls_identity_close(identity);

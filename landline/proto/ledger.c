@@ -105,6 +105,7 @@ static void take_out(struct ledger *l, struct ledger_node *node) {
 static void forget(struct ledger *l, struct ledger_node *node) {
     if (node->entry.at_ms > l->reach_ms)
         l->reach_ms = node->entry.at_ms;
+    l->first_life = false;
     take_out(l, node);
 }
 
@@ -123,8 +124,9 @@ struct ledger_entry *ledger_find(struct ledger *l, const uint8_t key[LEDGER_KEY]
 static bool certainly_new(const struct ledger *l, const struct run_request *request, uint64_t now_ms) {
     if ((request->flags & RUN_AGAIN) == 0)
         return request->age_ms < LIMIT_RUN_SILENT_AGE_MS;
-    uint64_t reach = now_ms > l->reach_ms ? now_ms - l->reach_ms : 0;
-    return reach > LIMIT_RUN_CLOCK_SLACK_MS && request->age_ms < reach - LIMIT_RUN_CLOCK_SLACK_MS;
+    uint64_t reach = now_ms > l->reach_ms ? now_ms - l->reach_ms : 0,
+             slack = l->first_life ? 0 : LIMIT_RUN_CLOCK_SLACK_MS;
+    return reach > slack && request->age_ms < reach - slack;
 }
 
 enum ledger_verdict ledger_judge(struct ledger *l, const uint8_t key[LEDGER_KEY], bool others,
@@ -208,6 +210,11 @@ size_t ledger_expire(struct ledger *l, uint64_t now_ms) {
 void ledger_forget_past(struct ledger *l, const uint8_t instance[LEDGER_INSTANCE], uint64_t now_ms) {
     memcpy(l->instance, instance, LEDGER_INSTANCE);
     l->reach_ms = now_ms;
+    l->first_life = false;
+}
+
+void ledger_first_life(struct ledger *l) {
+    l->first_life = true;
 }
 
 /* --- what it is --- */

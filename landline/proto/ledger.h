@@ -86,6 +86,10 @@ int ledger_epoch(const struct ledger *ledger, struct buf *record);
 int ledger_load(struct ledger *ledger, const void *bytes, size_t n, uint64_t now_ms, size_t *used);
 /* Whether the bytes from `used` on can be a record that was cut short while it was written. */
 bool ledger_torn(const void *bytes, size_t n, size_t used);
+/* The owner's key was made by the start that made this memory, so nothing was ever started under it before: until something
+ * is forgotten, an id that is younger than the memory is proved new without the minute that is allowed for clocks. Only for an
+ * empty one, and not for one that is read from a file. */
+void ledger_first_life(struct ledger *ledger);
 /* The reach begins now, and the instance is a new one. */
 void ledger_forget_past(struct ledger *ledger, const uint8_t instance[LEDGER_INSTANCE], uint64_t now_ms);
 /* All of it as a fresh file: epoch and entries. */

@@ -130,6 +130,7 @@ int ledger_load(struct ledger *l, const void *bytes, size_t n, uint64_t now_ms, 
     const uint8_t *at = bytes;
     int e = 0;
     *used = 0;
+    l->first_life = false;
     while (*used < n && e == 0) {
         size_t size = record_at(at + *used, n - *used);
         if (size == 0) {

@@ -15,6 +15,7 @@ struct ledger {
     size_t max_entries;
     uint8_t instance[LEDGER_INSTANCE];
     uint64_t reach_ms;
+    bool first_life; /* ledger_first_life() */
     struct ledger_node **buckets;
     size_t bucket_count, count; /* buckets: a power of two, or 0 */
     struct ledger_node *oldest, *newest;

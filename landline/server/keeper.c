@@ -204,7 +204,7 @@ static int watch_folder(struct keeper *keeper) {
 
 static int open_parts(struct keeper *keeper, struct ll_error_info *info) {
     char audit[PATHS_SIZE];
-    int e = store_identity(&keeper->store, &keeper->identity, info);
+    int e = store_identity(&keeper->store, &keeper->identity, &keeper->host.new_key, info);
     if (e == 0)
         e = store_grants(&keeper->store, &keeper->grants, info);
     if (e == 0 && (e = paths_join(audit, keeper->store.state, "audit.log")) == 0) {

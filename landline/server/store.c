@@ -37,9 +37,11 @@ int store_open_at(struct store *store, const char *folder, struct ll_error_info 
     return make_folders(store, info);
 }
 
-int store_identity(const struct store *store, struct tls_identity **out, struct ll_error_info *info) {
+int store_identity(const struct store *store, struct tls_identity **out, bool *made, struct ll_error_info *info) {
     char path[PATHS_SIZE];
     int e = paths_join(path, store->config, "key");
+    if (made != NULL)
+        *made = e == 0 && access(path, F_OK) != 0 && errno == ENOENT;
     return e != 0 ? error_at(info, e, "open", store->config) : tls_identity_open(out, path, info);
 }
 

@@ -27,7 +27,8 @@ int store_open(struct store *store, struct ll_error_info *info);
 /* The same beneath one given folder. */
 int store_open_at(struct store *store, const char *folder, struct ll_error_info *info);
 
-int store_identity(const struct store *store, struct tls_identity **out, struct ll_error_info *info);
+/* The key, made if there is none. *made (or NULL): there was none when this was called. */
+int store_identity(const struct store *store, struct tls_identity **out, bool *made, struct ll_error_info *info);
 
 /* A missing file is an empty list. Free the list, also after a failure. */
 int store_grants(const struct store *store, struct grants *out, struct ll_error_info *info);

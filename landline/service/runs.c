@@ -66,8 +66,8 @@ static bool same_boot(const char *folder) {
     return same;
 }
 
-/* Reads the file into the ledger and leaves a fresh one in its place, open for appending. */
-static int load(struct runs *runs, struct ll_error_info *info) {
+/* Reads the file into the ledger and leaves a fresh one in its place, open for appending. *missing: there was none. */
+static int load(struct runs *runs, bool *missing, struct ll_error_info *info) {
     char path[4200];
     struct buf file;
     uint8_t instance[LEDGER_INSTANCE];
@@ -81,6 +81,7 @@ static int load(struct runs *runs, struct ll_error_info *info) {
     snprintf(path, sizeof path, "%s/ledger", runs->folder);
     bool trusted = same_boot(runs->folder);
     e = whole_read(path, &file, info);
+    *missing = e == -ENOENT;
     if (e == 0) {
         size_t used = 0;
         int damaged = ledger_load(runs->ledger, buf_front(&file), buf_size(&file), runs_now(), &used);
@@ -165,13 +166,16 @@ int runs_open(struct runs **out, struct service_host *host, struct ll_error_info
     buf_init(&runs->late_audit, LIMIT_BUFFER);
     learn_process(runs);
     size_t n = strlen(host->folder) + sizeof "/runs";
+    bool missing = false;
     int e = -ENOMEM;
     if ((runs->folder = malloc(n)) != NULL) {
         snprintf(runs->folder, n, "%s/runs", host->folder);
-        e = load(runs, info);
+        e = load(runs, &missing, info);
         if (e == 0 && (e = results_open(&runs->results, runs->folder)) != 0)
             error_at(info, e, "read", runs->folder);
     }
+    if (e == 0 && missing && host->new_key && runs->results.count == 0)
+        ledger_first_life(runs->ledger);
     if (e == 0)
         remove_orphans(runs);
     if (e == 0 && (e = account_find(&runs->self, NULL)) != 0)

@@ -27,8 +27,6 @@ HEARD = {RST: (), FIN: (UP, DOWN), FREEZE: (), HALF_UP: (UP,), HALF_DOWN: (DOWN,
 
 # A frozen link is noticed by silence alone: sooner than anybody would want it, but not at once.
 ENVIRONMENT = {"LANDLINE_BROKER": "off", "LANDLINE_SILENCE": "700ms"}
-# The server's memory of ids is older than this when it can prove that it never saw one (PROTOCOL 7.3).
-MEMORY_S = 62
 
 Cut = collections.namedtuple("Cut", "how direction offset")
 
@@ -238,9 +236,7 @@ class Run:
         return True
 
     def excuse(self, status, output, complaint):
-        if status == 125:
-            return self.nothing(output)
-        return b"was not started again" in complaint and not self.sweep.remembers and self.right.startswith(output)
+        return status == 125 and self.nothing(output)
 
     def nothing(self, output):
         return output == b""
@@ -452,7 +448,6 @@ class Sweep:
         open(self.marks, "w").close()
         self.epoll, self.waits = select.epoll(), {}
         self.made = self.number = self.sessions = 0
-        self.remembers = False
         self.claims = {}  # number: how many effects it has for certain
         self.problems = []
         self.session = SESSIONS[kind](self)

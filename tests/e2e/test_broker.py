@@ -356,9 +356,17 @@ def test_a_wrong_one_is_no_trouble(warm, answer):
     lambda client: client.recv(65536) and client.sendall(WELCOME + CLOSE),
 ], ids=["goes", "twice", "closes"])
 def test_one_that_greeted_may_have_passed_it_on(warm, answer):
-    """Then only the server can tell, and one that is younger than a minute cannot: it is not started, and nobody says
-    that it ran."""
-    exit_status, output, errors, ran = asked(warm, answer)
+    """Then only the server can tell, and one whose memory began with its key can: it starts it, once."""
+    assert asked(warm, answer) == (0, b"in", b"", 1)
+
+
+def test_one_that_greeted_and_a_server_that_cannot_tell(warm):
+    """It has another start behind it, less than a minute ago: it is not started, and nobody says that it ran."""
+    port = warm.server.listening()[1]
+    warm.server.stop()
+    warm.server = warm.landline.start("serve", "--listen", "127.0.0.1:%d" % port, home=warm.server_home)
+    warm.server.listening()
+    exit_status, output, errors, ran = asked(warm, lambda client: client.recv(65536) and client.sendall(WELCOME))
     assert (exit_status, output, ran) == (122, b"", 0) and b"it may have run" in errors
 
 

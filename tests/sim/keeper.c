@@ -208,7 +208,9 @@ void server_begin(struct world *w) {
     w->young = chance_percent(&w->chance, 5);
     w->young = w->young && !w->sweep;
     w->boot_at = -24 * 3600 * SECOND;
-    new_epoch(w, w->young ? keeper_clock(w) : 0);
+    new_epoch(w, w->young ? keeper_clock(w) - 1000 : 0);
+    if (w->young)
+        ledger_first_life(w->ledger);
     ledger_epoch(w->ledger, &w->disk);
 }
 

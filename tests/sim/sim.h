@@ -193,7 +193,7 @@ struct world {
     bool keeper_restarted;
     bool ledger_lost; /* all or some of its file */
     bool forgets;     /* its memory is small */
-    bool young;       /* the server's memory begins with the world */
+    bool young;       /* the server's key and memory begin with the world */
     bool sweep;       /* nothing is by chance but pieces and delays: all has to end well */
     enum mutation mutation;
     uint32_t window_max;

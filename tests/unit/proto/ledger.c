@@ -113,6 +113,38 @@ static void unknown_ids(void **unused) {
     ledger_free(l);
 }
 
+/* The first life of a key: nothing was before it, and no minute is needed. */
+static void first_life(void **unused) {
+    (void)unused;
+    struct ledger *l = make(2, 1000);
+    struct buf file;
+    buf_init(&file, 1 << 20);
+    ledger_first_life(l);
+    for (int d = -1; d <= 1; d++) {
+        struct run_request r = request(1, true, (uint64_t)(500 + d));
+        assert_int_equal(ask(l, &r, 1500), d < 0 ? LEDGER_START : LEDGER_UNKNOWN_RUN);
+    }
+    struct run_request r = request(1, true, 0), known = request(2, true, 0);
+    assert_int_equal(ask(l, &r, 1000), LEDGER_UNKNOWN_RUN);
+    start(l, &known, 1500, &file);
+    assert_int_equal(ask(l, &known, 1600), LEDGER_ATTACH);
+    /* once something is forgotten, or with a past, as always */
+    struct run_request more = request(3, false, 0);
+    ledger_set_state(l, start(l, &more, 1700, &file), LEDGER_FINISHED, &file);
+    assert_int_equal(ask(l, &r, 30000), LEDGER_START);
+    more = request(4, false, 0);
+    start(l, &more, 1800, &file); /* number 3 has to go */
+    assert_int_equal(ask(l, &r, 30000), LEDGER_UNKNOWN_RUN);
+    ledger_free(l);
+    size_t used;
+    l = make(0, 1000);
+    ledger_first_life(l);
+    assert_int_equal(ledger_load(l, "", 0, 1000, &used), 0);
+    assert_int_equal(ask(l, &r, 30000), LEDGER_UNKNOWN_RUN);
+    ledger_free(l);
+    buf_free(&file);
+}
+
 /* What is forgotten can never be started again. */
 static void forgetting(void **unused) {
     (void)unused;
@@ -259,7 +291,7 @@ static void spools(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_most_once), cmocka_unit_test(unknown_ids), cmocka_unit_test(forgetting),
-        cmocka_unit_test(files),        cmocka_unit_test(spools),
+        cmocka_unit_test(files),        cmocka_unit_test(spools),      cmocka_unit_test(first_life),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
