@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "landline/client/client_state.h"
+#include "landline/client/moved.h"
 #include "landline/loop.h"
 #include "landline/message.h"
 #include "landline/proto/relay.h"
@@ -33,6 +34,7 @@ struct broker {
     struct relay *relay;
     ll_watch *server_watch, *listener_watch;
     ll_timer *timer;
+    struct moved *moved;
     struct local *locals;
     size_t local_count;
     uint64_t welcome_ms, welcomed_at_ms; /* the server's time of day, and ours when it was told */
@@ -255,6 +257,11 @@ static void timer(void *arg) {
 
 /* --- the whole --- */
 
+static void address_gone(void *arg) {
+    struct broker *b = arg;
+    b->over = true;
+}
+
 static int open_broker(struct broker *b, const struct broker_start *start) {
     int e = ll_loop_new(&b->loop);
     b->relay = relay_new(start->welcome, start->last_stream);
@@ -266,6 +273,8 @@ static int open_broker(struct broker *b, const struct broker_start *start) {
         e = ll_loop_fd(b->loop, ll_socket_fileno(b->listener), LL_READ, listener_ready, b, &b->listener_watch);
     if (e == 0)
         e = ll_loop_timer(b->loop, LL_NEVER, timer, b, &b->timer);
+    if (e == 0) /* now, for in its cell it makes no socket */
+        e = moved_new(&b->moved, b->loop, b->server, 0, address_gone, b);
     if (e != 0)
         return e;
     ll_watch_ask(b->server_watch, server_wants);
@@ -280,6 +289,7 @@ static void close_broker(struct broker *b) {
     tls_engine_close(b->tls);
     send_ciphertext(b);
     relay_free(b->relay);
+    moved_free(b->moved);
     ll_timer_free(b->timer);
     ll_watch_free(b->listener_watch);
     ll_watch_free(b->server_watch);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "landline/client/moved.h"
 #include "lib/base/escape.h"
 #include "lib/os/clock.h"
 
@@ -13,6 +14,7 @@ enum {
     READS = 8,              /* receives in a row before others have their turn */
     FULL_READ = 64 << 10,   /* a receive of so much asks for more room the next time */
     HOLD_MS = 50,           /* link_hold() */
+    YOUNG_MS = 1000,        /* before that nobody looks whether our address is still there */
 };
 
 static const char AGENT[] = "landline";
@@ -22,6 +24,7 @@ struct link {
     ll_socket *socket;
     ll_watch *watch;
     ll_timer *timer;
+    struct moved *moved;
     struct wire *wire;
     struct session *session;
     const struct link_owner *owner;
@@ -285,6 +288,10 @@ static void timer(void *arg) {
     link->owner->end(link->arg, &link->end);
 }
 
+static void address_gone(void *arg) {
+    fail(arg, -EADDRNOTAVAIL);
+}
+
 int link_new(struct link **out, const struct link_config *config, ll_socket *socket, struct wire *wire) {
     struct link *link = calloc(1, sizeof *link);
     *out = NULL;
@@ -313,6 +320,8 @@ int link_new(struct link **out, const struct link_config *config, ll_socket *soc
         error = ll_loop_timer(link->loop, LL_NEVER, timer, link, &link->timer);
     if (error == 0)
         error = ll_loop_fd(link->loop, ll_socket_fileno(socket), LL_READ, ready, link, &link->watch);
+    if (error == 0 && !link->is_local)
+        error = moved_new(&link->moved, link->loop, socket, YOUNG_MS * INT64_C(1000000), address_gone, link);
     if (error != 0) {
         link->over = true;
         link_free(link);
@@ -342,6 +351,7 @@ void link_free(struct link *link) {
     /* Users outlive the link, and must not believe that the next one has them in its list. */
     for (struct link_user *user = link->first_ready; user != NULL; user = user->next_ready)
         user->is_ready = false;
+    moved_free(link->moved);
     ll_watch_free(link->watch);
     ll_timer_free(link->timer);
     ll_socket_free(link->socket);
@@ -411,6 +421,8 @@ int link_release(struct link *link, ll_socket **socket, struct tls_engine **tls,
         !session_is_between_frames(link->session))
         return -EBUSY;
     *last_stream = session_last_stream(link->session);
+    moved_free(link->moved);
+    link->moved = NULL;
     ll_watch_free(link->watch);
     link->watch = NULL;
     *socket = link->socket;
