@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(180)
 
 # Who leads the session of a terminal is the one that a hang-up is told to: here somebody who does not pass it on.
 LEADER = """import signal, subprocess, sys
-signal.signal(signal.SIGHUP, lambda *_: None)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
 child = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
 print("child=%d." % child.pid, flush=True)
 sys.exit(child.wait())
