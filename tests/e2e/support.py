@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -213,14 +214,24 @@ class Process:
     def signal(self, number):
         self.popen.send_signal(number)
 
+    def _until_ended(self, timeout):
+        """Waits without collecting its status, so that its number stays its own."""
+        end = os.pidfd_open(self.pid)
+        try:
+            poll = select.poll()
+            poll.register(end, select.POLLIN)
+            poll.poll(timeout * 1000)
+        finally:
+            os.close(end)
+
     def stop(self, timeout=10.0):
-        """Ends it: TERM, then KILL for it and all it started that is still of its session. Returns its status."""
+        """Ends it: TERM, then KILL for it and all it started that is still of its session. Returns its status. The number of
+        one that was waited for before may be another's by now: what such a one left, Runner.close() finds."""
         if self.popen.poll() is None:
             self.popen.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.popen.wait(timeout)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)
+            self._until_ended(timeout)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
         status = self.popen.wait(PATIENCE)
         for output in (self.stdout, self.stderr):
             output.thread.join(5)
