@@ -92,7 +92,7 @@ static void attach_entry(struct world *w, struct connection *c, uint32_t stream,
 
 /* The shell of the name that runs already, for a request whose id is nobody's yet. */
 static struct model_run *running_shell(struct world *w, const struct connection *c, const struct run_request *request) {
-    if (ledger_find(w->ledger, c->owner->key, false, &request->id) != NULL && !mutated(w, MUTATE_NAME_BEFORE_ID))
+    if (ledger_find(w->ledger, c->owner->key, false, &request->id) != NULL)
         return NULL;
     for (int i = 0; i < RUNS && request->name.size > 0; i++)
         if (w->runs[i].named && w->runs[i].running && memcmp(w->runs[i].key, c->owner->key, LEDGER_KEY) == 0)

@@ -235,7 +235,7 @@ static bool choose_feeder(struct world *w, struct model_run *run, struct watcher
         if (!old->used || old->run != run || old == asking)
             continue;
         old->succeeded = old->succeeded || (youngest && old->requested);
-        if (feeds && old->feeds)
+        if (feeds && old->feeds && !mutated(w, MUTATE_INPUT_UNCLAIMED))
             session_stop(old->connection->gate, old->stream, 0, CODE_ENDED);
         old->feeds = old->feeds && !feeds;
     }
@@ -264,7 +264,7 @@ void run_watch(struct world *w, struct connection *c, uint32_t stream, struct mo
     run->unwatched_at = NEVER;
     run_say_opened(w, c, stream, &start, &response);
     watcher->feeds = choose_feeder(w, run, watcher, wish);
-    if (!watcher->feeds)
+    if (!watcher->feeds && !mutated(w, MUTATE_INPUT_UNCLAIMED))
         session_stop(c->gate, stream, 0, CODE_ENDED);
 }
 

@@ -440,6 +440,8 @@ static void policies(void **state) {
 static void in_the_way(void **state) {
     (void)state;
     make_tree();
+    /* Of two names the one that the folder lists first is the file: where it is in deep, the other is a failure too. */
+    assert_int_equal(unlinkat(from, "t/deep/other-name-of-f8", 0), 0);
     mkdirat(to, "t", 0755);
     mkdirat(to, "t/f0", 0755);
     write_file(to, "t/deep", "a file", 6);
@@ -447,8 +449,8 @@ static void in_the_way(void **state) {
     struct run r = plain("t");
     transfer(&r);
     assert_int_equal(r.sink_result, 0);
-    assert_int_equal(r.sink_summary.failures, 4); /* and the other name of a file in deep */
-    assert_int_equal(r.source_summary.failures, 4);
+    assert_int_equal(r.sink_summary.failures, 3);
+    assert_int_equal(r.source_summary.failures, 3);
     struct stat st;
     assert_int_equal(fstatat(to, "t/f4", &st, 0), 0);
     assert_int_equal(fstatat(to, "t/f2", &st, 0), 0);
