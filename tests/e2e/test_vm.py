@@ -89,7 +89,7 @@ def test_files_over_a_long_and_lossy_link(build):
     if tc is None:
         pytest.skip("no tc on this host (Debian: iproute2)")
     script = os.path.join(support.ROOT, "tests", "vm", "streams.sh")
-    output = in_machine(script, ["sch_netem"], support.LANDLINE, tc, "5000003", files=[support.LANDLINE, tc])
+    output = in_machine(script, ["sch_netem"], support.LANDLINE, tc, "24000003", files=[support.LANDLINE, tc])
     used = dict(re.findall(r"^(\S+ with \S+): (\d+) connections$", output, re.M))
     for verb in ("get", "put"):
         assert int(used[verb + " with 1"]) == 1 and int(used[verb + " with 4"]) == 4, output
