@@ -13,6 +13,9 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
 
 #include "lib/base/error.h"
 #include "lib/base/limits.h"
@@ -56,6 +59,9 @@ static __attribute__((noinline)) int run_child(struct spawn_job *job, struct spa
         pid = clone_into(spawn_child_main, stack, sizeof stack, (uint64_t)flags, job, &pidfd, group);
     else if ((pid = clone(spawn_child_main, stack + sizeof stack, flags | SIGCHLD, job, &pidfd)) < 0)
         pid = -errno;
+#ifdef __SANITIZE_ADDRESS__
+    __asan_unpoison_memory_region(stack, sizeof stack); /* the child's frames ended without a return */
+#endif
     if (pid < 0)
         return pid;
     child->pid = pid;
