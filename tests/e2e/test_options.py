@@ -191,7 +191,10 @@ class Place:
                 with open(path, "rb") as f:
                     files.append(plain(f.read()))
                 os.remove(path)
-        return done.returncode, plain(joined(done.stdout)), plain(done.stderr), files
+        said = joined(done.stdout)
+        if command == "shell":  # whether what is typed shows once or twice depends on whether the shell was there already
+            said = b"".join(line for line in said.splitlines(True) if b"echo" not in line)
+        return done.returncode, plain(said), plain(done.stderr), files
 
 
 def joined(text):
