@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/base64.h"
 #include "lib/base/json.h"
 #include "lib/base/utf8.h"
 
@@ -69,14 +70,11 @@ void json_bool(struct json *j, const char *key, bool value) {
 }
 
 static void add_base64(struct buf *out, const uint8_t *at, size_t n) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        uint32_t group = (uint32_t)at[i] << 16;
-        group |= i + 1 < n ? (uint32_t)at[i + 1] << 8 : 0;
-        group |= i + 2 < n ? at[i + 2] : 0;
-        char four[4] = {letters[group >> 18], letters[group >> 12 & 63], i + 1 < n ? letters[group >> 6 & 63] : '=',
-                        i + 2 < n ? letters[group & 63] : '='};
-        buf_add(out, four, 4);
+    for (size_t size; n > 0; at += size, n -= size) {
+        char four[] = "====";
+        size = n < 3 ? n : 3;
+        base64_encode(four, at, size, base64_plain);
+        buf_add(out, four, sizeof four - 1);
     }
 }
 

@@ -90,6 +90,13 @@ static void forget(struct prompt *p) {
     inlet_touch(p->inlet);
 }
 
+/* It cannot be sent; and what follows may be the rest of it. */
+static void refuse(struct prompt *p, const char *why) {
+    cli_error("%s: the command cannot be sent: %s", p->host, why);
+    p->status = EXIT_LANDLINE;
+    p->left = true;
+}
+
 static void start(struct prompt *p) {
     struct run_options with_line = *p->options;
     struct ll_run_options request;
@@ -97,11 +104,8 @@ static void start(struct prompt *p) {
     run_options_request(&request, &with_line, 0, NULL);
     request.no_input = true;
     int error = ll_run_start(p->client, &request, &callbacks, p, &p->run);
-    if (error == 0)
-        return;
-    cli_error("%s: the command cannot be sent: %s", p->host, ll_strerror(error));
-    p->status = EXIT_LANDLINE;
-    forget(p);
+    if (error != 0)
+        refuse(p, error == LL_ELIMIT ? "it is longer than an argument may be" : ll_strerror(error));
 }
 
 /* ---- what is typed ---- */
@@ -128,7 +132,7 @@ static bool is_empty(const char *line) {
     return line[strspn(line, " \t\r")] == '\0';
 }
 
-/* The next line that is not empty becomes p->line. One that is too long is handed on whole, to be refused. */
+/* The next line that is not empty becomes p->line. Of one that is too long as much as is refused for that. */
 static void take_line(struct prompt *p) {
     while (p->line == NULL && buf_size(&p->typed) > 0) {
         const char *start = (const char *)buf_front(&p->typed);
@@ -140,7 +144,11 @@ static void take_line(struct prompt *p) {
         p->asked = false;
         p->line = strndup(start, n);
         buf_consume(&p->typed, end != NULL ? n + 1 : n);
-        if (p->line != NULL && is_empty(p->line)) {
+        if (p->line == NULL || strlen(p->line) != n) {
+            refuse(p, p->line == NULL ? ll_strerror(-ENOMEM) : "it has a NUL byte");
+            return;
+        }
+        if (is_empty(p->line)) {
             free(p->line);
             p->line = NULL;
         }
@@ -195,6 +203,8 @@ static void serve(struct prompt *p) {
         }
         if (p->line == NULL)
             take_line(p);
+        if (p->left)
+            break;
         if (p->line != NULL && p->run == NULL) {
             start(p);
             continue;

@@ -120,6 +120,10 @@ int failure_link(struct ll_failure *out, const struct failure_place *place, cons
                            host, address, reason(end));
     case LL_EPROTOCOL:
         return failure_set(out, end->code, "%s: the server at %s broke the protocol: %s", host, address, reason(end));
+    case -EADDRNOTAVAIL:
+        return failure_set(out, end->code,
+                           "%s: the connection to %s ended: this machine has lost the address it had for it", host,
+                           address);
     default:
         return failure_set(out, end->code, "%s: the connection to %s ended: %s", host, address, reason(end));
     }

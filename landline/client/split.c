@@ -138,7 +138,7 @@ static int64_t round_trip(const struct split *s) {
     if (!s->widen.decided)
         session_ping(link_session(link), ll_loop_now(s->first->loop));
     link_ready(link, NULL);
-    return session_round_trip(link_session(link));
+    return session_rtt(link_session(link));
 }
 
 static unsigned wanted(struct split *s, int64_t now) {

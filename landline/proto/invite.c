@@ -5,15 +5,15 @@
 #include <string.h>
 
 #include "landline/error.h"
+#include "lib/base/base64.h"
 #include "lib/base/reader.h"
 
 enum {
     CODE_BYTES = 1 + INVITE_PIN + INVITE_TOKEN + 6,
-    CODE_TEXT = (CODE_BYTES * 4 + 2) / 3, /* base64 without padding */
+    CODE_TEXT = BASE64_SIZE(CODE_BYTES),
 };
 
 static const char scheme[] = "landline://";
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"; /* RFC 4648, url */
 
 /* --- addresses --- */
 
@@ -96,40 +96,7 @@ int invite_split_address(const char *text, size_t size, uint16_t port_default, c
     return 0;
 }
 
-/* --- the code --- */
-
-static void encode(const uint8_t *bytes, size_t n, char *out) {
-    uint32_t bits = 0;
-    unsigned have = 0;
-    for (size_t i = 0; i < n; i++) {
-        bits = bits << 8 | bytes[i];
-        for (have += 8; have >= 6; have -= 6)
-            *out++ = alphabet[bits >> (have - 6) & 63];
-    }
-    if (have > 0)
-        *out++ = alphabet[bits << (6 - have) & 63];
-    *out = 0;
-}
-
-static int decode(const char *text, size_t n, uint8_t *out, size_t size) {
-    uint32_t bits = 0;
-    unsigned have = 0;
-    size_t done = 0;
-    if (n != (size * 4 + 2) / 3)
-        return LL_EINVITE;
-    for (size_t i = 0; i < n; i++) {
-        const char *at = text[i] != 0 ? strchr(alphabet, text[i]) : NULL;
-        if (at == NULL)
-            return LL_EINVITE;
-        bits = bits << 6 | (uint32_t)(at - alphabet);
-        have += 6;
-        if (have >= 8 && done < size) {
-            have -= 8;
-            out[done++] = (uint8_t)(bits >> have);
-        }
-    }
-    return (bits & ((1u << have) - 1)) == 0 ? 0 : LL_EINVITE;
-}
+/* --- the line --- */
 
 int invite_print(const struct invite *invite, char out[INVITE_LINE]) {
     size_t n = strnlen(invite->host, sizeof invite->host);
@@ -141,7 +108,8 @@ int invite_print(const struct invite *invite, char out[INVITE_LINE]) {
     for (int i = 0; i < 6; i++)
         bytes[CODE_BYTES - 6 + i] = (uint8_t)(invite->expiry_ms >> (8 * (5 - i)));
     char code[CODE_TEXT + 1];
-    encode(bytes, sizeof bytes, code);
+    base64_encode(code, bytes, sizeof bytes, base64_url);
+    code[CODE_TEXT] = '\0';
     bool brackets = memchr(invite->host, ':', n) != NULL;
     snprintf(out, INVITE_LINE, "%s%s%s%s:%u#%s", scheme, brackets ? "[" : "", invite->host, brackets ? "]" : "",
              (unsigned)invite->port, code);
@@ -165,7 +133,8 @@ int invite_parse(const char *line, size_t size, struct invite *invite) {
     if (hash == NULL)
         return LL_EINVITE;
     uint8_t bytes[CODE_BYTES];
-    if (decode(hash + 1, (size_t)(line + size - hash - 1), bytes, sizeof bytes) < 0 || bytes[0] != 1)
+    if (line + size - hash - 1 != CODE_TEXT || !base64_decode(bytes, sizeof bytes, hash + 1, base64_url) ||
+        bytes[0] != 1)
         return LL_EINVITE;
     uint16_t port = 0;
     int e = invite_split_address(address, (size_t)(hash - address), 0, invite->host, &port);

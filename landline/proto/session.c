@@ -149,10 +149,6 @@ size_t session_memory(const struct session *s) {
            ll_frame_held(s->decoder);
 }
 
-int64_t session_round_trip(const struct session *s) {
-    return s->rtt;
-}
-
 /* --- time --- */
 
 static int64_t ask_at(const struct session *s) {

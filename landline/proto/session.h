@@ -177,9 +177,6 @@ int session_close(struct session *s, uint16_t code, const char *text);
 
 /* --- what it is --- */
 
-/* The shortest round trip that a PING of ours took, in ns; 0: none has come back. */
-int64_t session_round_trip(const struct session *s);
-
 enum message_state session_state(const struct session *s);
 /* Why it ended: the code of the CLOSE that was sent or received and its text; "" before. For logs: print it escaped. */
 uint16_t session_close_code(const struct session *s);

@@ -2,28 +2,30 @@
 
 #include <string.h>
 
-static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-void base64_encode(char *out, const uint8_t *bytes, size_t n) {
+const char base64_plain[] = LETTERS "+/", base64_url[] = LETTERS "-_";
+
+void base64_encode(char *out, const uint8_t *bytes, size_t n, const char *digits) {
     uint32_t bits = 0;
     int held = 0;
     for (size_t i = 0; i < n; i++) {
         bits = bits << 8 | bytes[i];
         for (held += 8; held >= 6; held -= 6)
-            *out++ = ALPHABET[bits >> (held - 6) & 63];
+            *out++ = digits[bits >> (held - 6) & 63];
     }
     if (held > 0)
-        *out = ALPHABET[bits << (6 - held) & 63];
+        *out = digits[bits << (6 - held) & 63];
 }
 
-bool base64_decode(uint8_t *out, size_t n, const char *text) {
+bool base64_decode(uint8_t *out, size_t n, const char *text, const char *digits) {
     uint32_t bits = 0;
     int held = 0;
     for (size_t at = 0; at < n; text++) {
-        const char *digit = *text != '\0' ? strchr(ALPHABET, *text) : NULL;
+        const char *digit = *text != '\0' ? strchr(digits, *text) : NULL;
         if (digit == NULL)
             return false;
-        bits = bits << 6 | (uint32_t)(digit - ALPHABET);
+        bits = bits << 6 | (uint32_t)(digit - digits);
         held += 6;
         if (held >= 8) {
             held -= 8;

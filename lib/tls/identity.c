@@ -89,7 +89,7 @@ const uint8_t *tls_identity_public(const struct tls_identity *identity) {
 void tls_identity_format(const struct tls_identity *identity, char out[TLS_PUBLIC_TEXT]) {
     static const char name[] = "ed25519:";
     memcpy(out, name, sizeof name - 1);
-    base64_encode(out + sizeof name - 1, identity->public_key, TLS_PUBLIC_SIZE);
+    base64_encode(out + sizeof name - 1, identity->public_key, TLS_PUBLIC_SIZE, base64_plain);
     out[TLS_PUBLIC_TEXT - 1] = '\0';
 }
 

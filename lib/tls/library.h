@@ -28,7 +28,7 @@ struct tls_library {
 };
 
 /* NULL when memory runs out or the default provider is not there. A process that is ours has one, which it keeps to its end:
- * taking it apart would cost what a seventieth of a call costs. */
+ * nobody is left then for whom taking it apart would be of use. */
 struct tls_library *tls_library_open(void);
 struct tls_library *tls_library_hold(struct tls_library *library);
 void tls_library_drop(struct tls_library *library);

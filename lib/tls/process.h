@@ -9,6 +9,7 @@
  * the library never does it by itself: a program that only links the library may want them. Nothing of OpenSSL is
  * touched yet: a call that the broker serves never does. */
 void tls_own_process(void);
+/* Whether that was said. */
 bool tls_process_is_own(void);
 
 /* Before the first use of OpenSSL (but for its hashes, which need no start): does what was said above, or nothing. */

@@ -284,23 +284,25 @@ class Shell(Run):
         os.close(terminal)
         self.sweep.watch(slot.master, lambda events: self.show(slot))
 
-    def show(self, slot):
+    def read(self, slot):
+        """Takes what is shown. False: there will be no more."""
         try:
             slot.shown += os.read(slot.master, 65536)
+            return True
         except OSError:
+            return False
+
+    def show(self, slot):
+        if not self.read(slot):
             self.end(slot)
-            return
-        if not slot.typed:
+        elif not slot.typed:
             line = "echo %d >> %s; printf 'all go''od\\n'; exit 9\r" % (slot.number, self.sweep.marks)
             os.write(slot.master, line.encode())
             slot.typed = True
 
     def end(self, slot):
-        while slot.master >= 0 and select.select([slot.master], [], [], 0)[0]:
-            try:
-                slot.shown += os.read(slot.master, 65536)
-            except OSError:
-                break
+        while slot.master >= 0 and select.select([slot.master], [], [], 0)[0] and self.read(slot):
+            pass
         if slot.master >= 0:
             self.sweep.forget(slot.master)
             os.close(slot.master)
@@ -346,12 +348,9 @@ class Text(Shell):
             os.kill(slot.pid, signal.SIGWINCH)
 
     def show(self, slot):
-        try:
-            slot.shown += os.read(slot.master, 65536)
-        except OSError:
+        if not self.read(slot):
             self.end(slot)
-            return
-        if slot.typed < len(self.text) and len(slot.shown) == len(b"ready") + slot.typed:
+        elif slot.typed < len(self.text) and len(slot.shown) == len(b"ready") + slot.typed:
             self.resize(slot)
             slot.typed += os.write(slot.master, self.text[slot.typed:slot.typed + 1 + slot.typed % 3])
 

@@ -210,27 +210,26 @@ def a_link_that_does_not_come_back(box):
     return ["--give-up", "300ms", "box", "sh", "-c", "echo up; exec sleep 1000"], cut
 
 
+def crash(box, process, meanwhile=lambda: None):
+    """The server is killed when the command is up, and begins anew."""
+    process.stdout.wait_for(rb'"up')
+    port = box.server.listening()[1]
+    os.kill(box.server.pid, signal.SIGKILL)
+    box.server.wait()
+    meanwhile()
+    box.landline.start("serve", "--listen", "127.0.0.1:%d" % port, home=box.server_home).listening()
+
+
 @cause(122, "lost", None, "the server stopped while the command ran", "look there before you start it again")
 def a_server_that_crashes(box):
-    def crash(process):
-        process.stdout.wait_for(rb'"up')
-        port = box.server.listening()[1]
-        os.kill(box.server.pid, signal.SIGKILL)
-        box.server.wait()
-        box.landline.start("serve", "--listen", "127.0.0.1:%d" % port, home=box.server_home).listening()
-    return ["box", "sh", "-c", "echo up; exec sleep 1000"], crash
+    return ["box", "sh", "-c", "echo up; exec sleep 1000"], lambda process: crash(box, process)
 
 
 @cause(122, "unknown", "LL_EUNKNOWNRUN", "the server does not know the run", "it was not started again")
 def a_server_that_has_forgotten_it(box):
-    def forget(process):
-        process.stdout.wait_for(rb'"up')
-        port = box.server.listening()[1]
-        os.kill(box.server.pid, signal.SIGKILL)
-        box.server.wait()
+    def forget():
         shutil.rmtree(os.path.join(box.server_home, "server", "runs"))
-        box.landline.start("serve", "--listen", "127.0.0.1:%d" % port, home=box.server_home).listening()
-    return ["box", "sh", "-c", "echo up; exec sleep 1000"], forget
+    return ["box", "sh", "-c", "echo up; exec sleep 1000"], lambda process: crash(box, process, forget)
 
 
 # --- it was ended ---

@@ -44,14 +44,21 @@ def test_lines_and_what_they_came_to(far):
         assert t.restored()
 
 
-def test_output_is_shown_as_it_comes(far):
+def first_and_second(far, t, meanwhile=None):
+    """A command whose second half waits until something has happened meanwhile."""
     go = os.path.join(far.landline.scratch, "go")
+    ask(t, b"echo first; while ! [ -e %s ]; do sleep 0.05; done; echo second" % os.fsencode(go))
+    t.expect(rb"first\r\n")
+    if meanwhile is not None:
+        meanwhile()
+    open(go, "w").close()
+    t.expect(rb"second\r\n\[echo first; .*: 13 bytes, status 0\]")
+    t.expect(rb"box> $")
+
+
+def test_output_is_shown_as_it_comes(far):
     with terminal(far, "run", "-i", "box") as t:
-        ask(t, b"echo first; while ! [ -e %s ]; do sleep 0.05; done; echo second" % os.fsencode(go))
-        t.expect(rb"first\r\n")
-        open(go, "w").close()
-        t.expect(rb"second\r\n\[echo first; .*: 13 bytes, status 0\]")
-        t.expect(rb"box> $")
+        first_and_second(far, t)
         t.type(b"\x04")
         assert t.wait() == 0
 
@@ -62,10 +69,10 @@ def test_an_interrupt_ends_the_command_and_not_the_prompt(far):
         t.expect(rb"up\r\n")
         t.type(b"\x03")
         t.expect(rb"status 130\]\r\n")
-        ask(t, b"trap '' INT; echo up; while :; do sleep 0.05; done")
+        ask(t, b"trap 'echo not yet' INT; echo up; while :; do sleep 0.05; done")
         t.expect(rb"up\r\n")
         t.type(b"\x03")
-        t.expect(rb"\^C")
+        t.expect(rb"not yet\r\n")  # it has come: two that wait would be one
         t.type(b"\x03")  # the second is one that cannot be ignored
         t.expect(rb"status 137\]\r\n")
         # With no command it is the line that is given up.
@@ -83,16 +90,13 @@ def test_an_interrupt_ends_the_command_and_not_the_prompt(far):
 
 def test_a_link_that_is_lost_meanwhile(far):
     """The command is gone on with; one that comes later finds a new link by itself."""
-    go = os.path.join(far.landline.scratch, "go")
-    with terminal(far, "run", "-i", "box") as t:
-        ask(t, b"echo first; while ! [ -e %s ]; do sleep 0.05; done; echo second" % os.fsencode(go))
-        t.expect(rb"first\r\n")
+    def cut_it():
         far.relay.cut_all(relay.RST)
         t.expect(rb"no link, trying again")
         t.expect(rb"the link is back")
-        open(go, "w").close()
-        t.expect(rb"second\r\n\[echo first; .*: 13 bytes, status 0\]")
-        t.expect(rb"box> $")
+
+    with terminal(far, "run", "-i", "box") as t:
+        first_and_second(far, t, cut_it)
         far.relay.cut_all(relay.RST)
         t.type(b"echo third\r")
         t.expect(rb"third\r\n\[echo third: 6 bytes, status 0\]\r\nbox> $")
@@ -118,6 +122,19 @@ def test_a_script_of_lines(far):
     assert (done.returncode, done.stdout) == (4, b"one\ntwo\n"), done.stderr
     assert done.stderr == (b"[echo one: 4 bytes, status 0]\n[exit 3: 0 bytes, status 3]\n[cat: 0 bytes, status 0]\n"
                            b"[echo two; exit 4: 4 bytes, status 4]\n")
+
+
+@pytest.mark.parametrize("line, why", [
+    (b"echo " + 140000 * b"x" + b"; touch %s", b"longer than an argument may be"),
+    (b"touch %s\0 now", b"NUL byte"),
+], ids=["too long", "NUL"])
+def test_a_line_that_is_no_command(far, line, why):
+    """Nothing of it is run, neither its beginning nor its rest; nor what comes behind it."""
+    marker = os.path.join(far.landline.scratch, "marker")
+    done = far.run("run", "-i", "box", input=b"echo one\n" + line.replace(b"%s", os.fsencode(marker)) + b"\necho two\n")
+    assert (done.returncode, done.stdout) == (125, b"one\n")
+    assert done.stderr.startswith(b"[echo one: 4 bytes, status 0]\nlandline: box: the command cannot be sent: ") and why in done.stderr
+    assert not os.path.exists(marker)
 
 
 def test_a_host_that_cannot_be_reached(far):

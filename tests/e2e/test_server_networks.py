@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 
 import pytest
 
@@ -69,6 +70,41 @@ def test_a_link_local_address_with_its_scope(net):
     serve(net, "[%s%%c2]:0" % address)
     add(net, 2, "[%s%%eth0]:%d" % (address, net.port))
     assert ask(net, 2, "echo", "link").stdout == b"link\n"
+
+
+LOST = [("10.77.1.1", "10.77.1.2/24", "10.77.1.9/24"), ("[fd77:1::1]", "fd77:1::2/64", "fd77:1::9/64 nodad")]
+
+
+@pytest.mark.parametrize("server, old, new", LOST)
+def test_the_clients_address_changes(net, server, old, new):
+    """Nothing says so on the connection, and silence would tell after 45 s: the client hears it from its machine."""
+    serve(net, ":0")
+    add(net, 1, "%s:%d" % (server, net.port))
+    client = net.clients[0]
+    script = "for i in 1 2 3 4 5 6 7; do echo $i; sleep 0.4; done; exit 5"
+    p = client.start("run", "-v", "--no-broker", "box", "--", "sh", "-c", script, home=home_of(net, 1))
+    p.stdout.wait_for(b"5\n")  # a client that is older than a second
+    began = time.monotonic()
+    client.do("ip addr del %s dev eth0" % old)
+    client.do("ip addr add %s dev eth0" % new)
+    p.stderr.wait_for(b"the link is back")
+    assert time.monotonic() - began < 30
+    assert (p.wait(), p.stdout.data) == (5, b"1\n2\n3\n4\n5\n6\n7\n"), p.stderr.text()
+    assert "this machine has lost the address" in p.stderr.text()
+
+
+@pytest.mark.parametrize("server, old, new", LOST)
+def test_a_broker_goes_with_its_address(net, server, old, new):
+    serve(net, ":0")
+    add(net, 1, "%s:%d" % (server, net.port))
+    client, how = net.clients[0], {"home": home_of(net, 1), "env": {"LANDLINE_BROKER": "10m"}}
+    assert client.run("run", "box", "--", "true", **how).returncode == 0
+    shown = support.eventually(lambda: re.search(rb" by process (\d+)", client.run("hosts", **how).stdout), "a broker")
+    broker = int(shown.group(1))
+    client.do("ip addr del %s dev eth0" % old)
+    support.eventually(lambda: not support.exists(broker), "the end of the broker", 30)  # silence: 45 s
+    client.do("ip addr add %s dev eth0" % new)
+    assert client.run("run", "box", "--", "echo", "on", **how).stdout == b"on\n"
 
 
 @pytest.mark.parametrize("address", ["10.77.1.1", "fd77:1::1"])

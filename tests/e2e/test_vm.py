@@ -72,24 +72,24 @@ def test_a_failure_in_the_machine_is_one(build, tmp_path):
     assert "LL_ENOTSUP" in output
 
 
-@pytest.mark.timeout(700)
-def test_classic_protocols_over_a_lossy_link(build):
+def over_netem(script, *words):
+    """What a script of tests/vm says that makes its own line worse."""
     tc = shutil.which("tc", path="/usr/sbin:/sbin:/usr/bin:/bin")
     if tc is None:
         pytest.skip("no tc on this host (Debian: iproute2)")
-    script = os.path.join(support.ROOT, "tests", "vm", "lossy.sh")
-    output = in_machine(script, ["sch_netem"], support.LANDLINE, tc, files=[support.LANDLINE, tc])
-    assert "all came whole" in output
+    script = os.path.join(support.ROOT, "tests", "vm", script)
+    return in_machine(script, ["sch_netem"], support.LANDLINE, tc, *words, files=[support.LANDLINE, tc])
+
+
+@pytest.mark.timeout(700)
+def test_classic_protocols_over_a_lossy_link(build):
+    assert "all came whole" in over_netem("lossy.sh")
 
 
 @pytest.mark.timeout(700)
 def test_files_over_a_long_and_lossy_link(build):
     """One connection carries little there, and `auto` finds out that more of them carry more."""
-    tc = shutil.which("tc", path="/usr/sbin:/sbin:/usr/bin:/bin")
-    if tc is None:
-        pytest.skip("no tc on this host (Debian: iproute2)")
-    script = os.path.join(support.ROOT, "tests", "vm", "streams.sh")
-    output = in_machine(script, ["sch_netem"], support.LANDLINE, tc, "24000003", files=[support.LANDLINE, tc])
+    output = over_netem("streams.sh", "24000003")
     used = dict(re.findall(r"^(\S+ with \S+): (\d+) connections$", output, re.M))
     for verb in ("get", "put"):
         assert int(used[verb + " with 1"]) == 1 and int(used[verb + " with 4"]) == 4, output
