@@ -307,6 +307,7 @@ int broker_serve(const struct broker_start *start) {
                        .welcomed_at_ms = start->unix_ms,
                        .idle_ns = (int64_t)(start->idle_s * 1e9)};
     int e = open_broker(&b, start);
+    (void)tls_prepare_for_bulk();
     if (e == 0) /* what it holds is all it needs, and it hears from a server that may be anybody's one day */
         e = sandbox_enter(NULL, NULL);
     while (e >= 0 && !b.over)

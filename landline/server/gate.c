@@ -311,6 +311,8 @@ int gate_main(const char *key_path, size_t listeners, const char *user) {
         e = gate_open(&gate, loop, FIRST_FD, fds, listeners, identity);
     tls_identity_close(identity);
     if (e == 0)
+        (void)tls_prepare_for_bulk();
+    if (e == 0)
         e = drop_root(user);
     if (e == 0)
         e = sandbox_enter(&level, NULL);

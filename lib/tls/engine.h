@@ -50,6 +50,11 @@ int tls_policy_new(struct tls_policy **out, enum tls_role role, const struct tls
 /* Ends it; engines that still live keep what they need. NULL is fine. */
 void tls_policy_free(struct tls_policy *policy);
 
+/* Loads what makes bulk quicker (lib/tls/gcm.h), which is otherwise done when a connection first carries much: for a process
+ * that is about to close a sandbox behind itself, since files are opened, and for who wants to know. 0; LL_ENOTSUP, this
+ * processor or build has no use for it; -ENOENT, it is not installed. Nothing depends on it. */
+int tls_prepare_for_bulk(void);
+
 enum tls_state {
     TLS_HANDSHAKING, /* the peer is not known; writing is refused */
     TLS_ESTABLISHED, /* the peer has proved its key, and it is the pinned one if a pin was given */

@@ -8,6 +8,7 @@
 
 #include "lib/base/limits.h"
 #include "lib/tls/certificate.h"
+#include "lib/tls/gcm.h"
 #include "lib/tls/handshake.h"
 #include "lib/tls/identity_key.h"
 
@@ -68,6 +69,10 @@ int tls_policy_new(struct tls_policy **out, enum tls_role role, const struct tls
     }
     *out = p;
     return 0;
+}
+
+int tls_prepare_for_bulk(void) {
+    return gcm_load();
 }
 
 struct tls_policy *policy_hold(struct tls_policy *policy) {

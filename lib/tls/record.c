@@ -13,6 +13,8 @@ enum {
     KEY_SIZE = 32,      /* the longest: ChaCha20's */
     GATHER_BELOW = 512, /* smaller records are copied together first: one cipher call then does all */
     PLACE_ABOVE = 4096, /* what follows a head is worth a place of its own */
+    LARGE = 8 << 10,    /* a record that is part of something larger … */
+    BULK = 64,          /* … which is large after so many */
     VERSION = 0x0303,
 };
 
@@ -41,6 +43,9 @@ static int rekey(struct record_key *key, const EVP_CIPHER *cipher, int direction
     expand(key->secret, "key", bytes, (size_t)EVP_CIPHER_CTX_get_key_length(key->cipher));
     int ok = EVP_CipherInit_ex2(key->cipher, cipher, bytes, NULL, direction, NULL);
     tls_wipe(bytes, sizeof bytes);
+    gcm_free(key->gcm);
+    key->gcm = NULL;
+    key->large = 0;
     key->sequence = 0;
     return ok == 1 ? 0 : LL_ETLS;
 }
@@ -52,6 +57,7 @@ int record_key_set(struct record_key *key, enum record_direction direction, cons
     if (key->cipher == NULL)
         return -ENOMEM;
     memcpy(key->secret, secret, RECORD_SECRET);
+    key->seals = direction == RECORD_SEAL;
     if (EVP_CipherInit_ex2(key->cipher, cipher, NULL, NULL, direction, NULL) != 1)
         return LL_ETLS;
     return rekey(key, NULL, direction);
@@ -75,7 +81,18 @@ void record_key_export(const struct record_key *key, uint8_t *out, size_t n) {
 
 void record_key_clear(struct record_key *key) {
     EVP_CIPHER_CTX_free(key->cipher);
+    gcm_free(key->gcm);
     tls_wipe(key, sizeof *key);
+}
+
+/* A record of n bytes is next: is it time for the cipher of bulk? */
+static void weigh(struct record_key *key, size_t n) {
+    uint8_t bytes[GCM_KEY];
+    if (n < LARGE || key->large == BULK || ++key->large < BULK || !record_key_is_aes(key))
+        return;
+    record_key_export(key, bytes, sizeof bytes);
+    key->gcm = gcm_new(bytes);
+    tls_wipe(bytes, sizeof bytes);
 }
 
 /* The nonce of the next record (5.3) and its header as additional data (5.2). */
@@ -86,13 +103,42 @@ static bool begin(struct record_key *key, const uint8_t header[RECORD_HEADER]) {
     for (int i = 0; i < 8; i++)
         nonce[IV_SIZE - 1 - i] ^= (uint8_t)(key->sequence >> (8 * i));
     key->sequence++;
+    if (key->gcm != NULL) {
+        gcm_begin(key->gcm, nonce, header, RECORD_HEADER);
+        return true;
+    }
     return EVP_CipherInit_ex2(key->cipher, NULL, NULL, nonce, -1, NULL) == 1 &&
            EVP_CipherUpdate(key->cipher, NULL, &unused, header, RECORD_HEADER) == 1;
 }
 
 static bool crypt(struct record_key *key, uint8_t *out, const uint8_t *in, size_t n) {
     int done;
+    if (key->gcm != NULL) {
+        (key->seals ? gcm_seal : gcm_open)(key->gcm, out, in, n);
+        return true;
+    }
     return n == 0 || (EVP_CipherUpdate(key->cipher, out, &done, in, (int)n) == 1 && done == (int)n);
+}
+
+static bool put_tag(struct record_key *key, uint8_t tag[RECORD_TAG]) {
+    int last;
+    if (key->gcm != NULL) {
+        gcm_sealed(key->gcm, tag);
+        return true;
+    }
+    return EVP_CipherFinal_ex(key->cipher, tag, &last) == 1 &&
+           EVP_CIPHER_CTX_ctrl(key->cipher, EVP_CTRL_AEAD_GET_TAG, RECORD_TAG, tag) == 1;
+}
+
+static bool check_tag(struct record_key *key, uint8_t tag[RECORD_TAG]) {
+    int last;
+    if (key->gcm != NULL) {
+        uint8_t right[RECORD_TAG];
+        gcm_opened(key->gcm, right);
+        return tls_equal(right, tag, sizeof right);
+    }
+    return EVP_CIPHER_CTX_ctrl(key->cipher, EVP_CTRL_AEAD_SET_TAG, RECORD_TAG, tag) == 1 &&
+           EVP_CipherFinal_ex(key->cipher, tag, &last) == 1;
 }
 
 /* The next piece of the parts, at most n bytes. */
@@ -131,15 +177,14 @@ static bool seal_pieces(struct record_key *key, struct record_parts *parts, size
 int record_seal(struct record_key *key, enum record_type type, struct record_parts *parts, size_t n, uint8_t *out) {
     size_t size = n + 1 + RECORD_TAG;
     uint8_t *body = out + RECORD_HEADER;
-    int last;
+    weigh(key, n);
     out[0] = RECORD_DATA; /* whatever is inside (5.2) */
     out[1] = VERSION >> 8;
     out[2] = VERSION & 0xff;
     out[3] = (uint8_t)(size >> 8);
     out[4] = (uint8_t)size;
     bool ok = begin(key, out) && (n < GATHER_BELOW ? seal_gathered : seal_pieces)(key, parts, n, body, (uint8_t)type) &&
-              EVP_CipherFinal_ex(key->cipher, body + n + 1, &last) == 1 &&
-              EVP_CIPHER_CTX_ctrl(key->cipher, EVP_CTRL_AEAD_GET_TAG, RECORD_TAG, body + n + 1) == 1;
+              put_tag(key, body + n + 1);
     return ok ? 0 : LL_ETLS;
 }
 
@@ -172,13 +217,11 @@ int record_open(struct record_key *key, uint8_t *record, size_t size, const stru
                 const uint8_t **apart) {
     uint8_t *body = record + RECORD_HEADER, *other = NULL;
     size_t left = size - RECORD_HEADER - RECORD_TAG;
-    int last;
+    weigh(key, left);
     bool ok = begin(key, record);
     if (ok)
         other = open_body(key, body, left, place, &ok);
-    ok = ok && EVP_CIPHER_CTX_ctrl(key->cipher, EVP_CTRL_AEAD_SET_TAG, RECORD_TAG, body + left) == 1 &&
-         EVP_CipherFinal_ex(key->cipher, body + left, &last) == 1;
-    if (!ok)
+    if (!ok || !check_tag(key, body + left))
         return LL_EPROTOCOL;
     /* Padded, or no data: so it is none of those that were expected there. */
     if (other != NULL && body[left - 1] != RECORD_DATA) {

@@ -13,6 +13,8 @@
 
 #include <openssl/evp.h>
 
+#include "lib/tls/gcm.h"
+
 enum {
     RECORD_HEADER = 5,
     RECORD_TAG = 16,
@@ -35,6 +37,9 @@ enum record_direction {
 
 struct record_key {
     EVP_CIPHER_CTX *cipher;
+    struct gcm *gcm; /* NULL: not in its place */
+    uint16_t large;  /* records of a size for it, until it is wanted */
+    bool seals;
     uint8_t secret[RECORD_SECRET]; /* the traffic secret: the next key comes from it */
     uint8_t iv[12];
     uint64_t sequence;

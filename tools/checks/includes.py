@@ -36,6 +36,7 @@ NEVER = {"lib/net": {"landline/loop.h"}}
 # System headers that only some rooms may include, besides tests, fuzz and bench.
 RESERVED = {
     "openssl/*": {"lib/tls"},
+    "intel-ipsec-mb.h": {"lib/tls"},
     "pcap*": {"landline/observe"},
     "sys/epoll.h": {"lib/os"},
     "sys/eventfd.h": {"lib/os"},
