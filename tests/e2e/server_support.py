@@ -10,8 +10,9 @@ ME = pwd.getpwuid(os.geteuid()).pw_name
 
 
 class Server:
-    def __init__(self, landline, *options, **environment):
+    def __init__(self, landline, *options, program=support.LANDLINE, **environment):
         self.landline = landline
+        self.program = program
         self.home = os.path.join(landline.scratch, "server")
         os.makedirs(self.home, mode=0o700, exist_ok=True)
         self.options = options
@@ -19,8 +20,8 @@ class Server:
         self.start()
 
     def start(self, *options):
-        self.process = self.landline.start("serve", *(options or ("--listen", "127.0.0.1:0")), *self.options,
-                                           home=self.home, env=self.environment)
+        self.process = self.landline.spawn([self.program, "serve", *(options or ("--listen", "127.0.0.1:0")),
+                                            *self.options], home=self.home, env=self.environment)
         self.address = self.process.listening()
         return self
 
