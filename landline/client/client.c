@@ -14,7 +14,6 @@
 #include "lib/base/number.h"
 #include "lib/os/clock.h"
 #include "lib/os/paths.h"
-#include "lib/os/random.h"
 
 static const double CONNECT_TIMEOUT_S = 20, PATIENCE_S = 15 * 60;
 
@@ -105,7 +104,7 @@ static int prepare(ll_client *client, const struct ll_client_options *options, s
         client->own_loop = error == 0;
     }
     if (error == 0)
-        error = ll_loop_timer(client->loop, LL_NEVER, connect_again, client, &client->timer);
+        error = pause_new(&client->pause, client->loop, connect_again, client);
     return error == 0 ? 0 : failure_set(failure, error, "%s: %s", options->host, ll_strerror(error));
 }
 
@@ -143,7 +142,7 @@ void ll_client_free(ll_client *client) {
     }
     dial_free(client->dial);
     link_free(client->link);
-    ll_timer_free(client->timer);
+    pause_free(client->pause);
     tls_policy_free(client->policy);
     tls_identity_close(client->identity);
     if (client->own_loop)
@@ -240,21 +239,11 @@ static bool is_final(int code) {
 
 static void fail_all(ll_client *client) {
     client->state = CLIENT_IDLE;
-    client->attempts = 0;
     client->give_up_at = 0;
+    pause_end(client->pause);
     tell(client, LL_CLIENT_FAILED, &client->failure);
     while (client->jobs != NULL)
         end_job(client->jobs, &client->failure);
-}
-
-/* Growing pauses, at most 15 s, between half of it and all of it, so that many clients do not come at once. */
-static int64_t pause_before(unsigned attempts) {
-    int64_t longest = 15 * 1000, ms = 100;
-    for (unsigned i = 0; i < attempts && ms < longest; i++)
-        ms *= 2;
-    if (ms > longest)
-        ms = longest;
-    return (ms / 2 + (int64_t)random_below((uint64_t)ms / 2 + 1)) * 1000000;
 }
 
 /* An attempt, or a link, has ended with client->failure. */
@@ -272,12 +261,8 @@ static void attempt_failed(ll_client *client, uint32_t retry_after_ms, enum ll_c
         fail_all(client);
         return;
     }
-    int64_t wait = pause_before(client->attempts++);
-    if (retry_after_ms > 0)
-        wait = (int64_t)retry_after_ms * 1000000 + (int64_t)random_below((uint64_t)retry_after_ms * 250000 + 1);
     client->state = CLIENT_WAITING;
-    int64_t until = clock_after(now, wait);
-    ll_timer_set(client->timer, until < client->give_up_at ? until : client->give_up_at);
+    pause_begin(client->pause, retry_after_ms, client->give_up_at);
     tell(client, event, &client->failure);
 }
 
@@ -317,8 +302,8 @@ static void keep_welcome(ll_client *client, const struct message_welcome *welcom
 static void link_welcome(void *arg, const struct message_welcome *welcome) {
     ll_client *client = arg;
     client->is_in = client->was_in = true;
-    client->attempts = 0;
     client->give_up_at = 0;
+    pause_end(client->pause);
     keep_welcome(client, welcome);
     escape_bytes(client->server_name, sizeof client->server_name, welcome->name.data, welcome->name.size);
     escape_bytes(client->server_agent, sizeof client->server_agent, welcome->agent.data, welcome->agent.size);
@@ -343,6 +328,7 @@ static void link_ended(void *arg, const struct link_end *end) {
     client->state = CLIENT_IDLE;
     if (client->jobs == NULL) {
         client->is_in = false; /* nobody misses it */
+        pause_end(client->pause);
     } else if (past_broker) {
         /* Whatever its trouble was, the host is asked directly before anything is called lost. */
         client->broken_broker = true;
@@ -462,8 +448,12 @@ static bool connect_to_broker(ll_client *client) {
 
 static void connect_again(void *arg) {
     ll_client *client = arg;
-    if (client->state != CLIENT_WAITING && client->state != CLIENT_IDLE)
+    /* One that dials already has waited long for an answer, and the network is not what it was. */
+    bool again = client->state == CLIENT_DIALLING && clock_now() < client->give_up_at;
+    if (client->state != CLIENT_WAITING && !again)
         return;
+    dial_free(client->dial);
+    client->dial = NULL;
     if (!connect_to_broker(client))
         connect_directly(client);
 }
@@ -471,7 +461,7 @@ static void connect_again(void *arg) {
 /* Never fails on the caller's stack: a failure is told by the loop. */
 static void connect_now(ll_client *client) {
     client->state = CLIENT_WAITING;
-    ll_timer_set(client->timer, 0);
+    pause_skip(client->pause);
 }
 
 /* ---- waiting ---- */

@@ -5,6 +5,7 @@
 #include "landline/client.h"
 #include "landline/client/dial.h"
 #include "landline/client/link.h"
+#include "landline/client/pause.h"
 
 /* Something that needs a stream: a run, a transfer, a question. It waits in the client's list until there is a link, and
  * lives through as many links as it wants. */
@@ -51,8 +52,7 @@ struct ll_client {
     struct dial *dial;
     struct link *link;
     char *dialled; /* HOST:PORT of the link */
-    ll_timer *timer;
-    unsigned attempts;  /* in a row that failed */
+    struct pause *pause;
     int64_t give_up_at; /* once a link was lost */
     struct client_job *jobs;
     struct client_job *walk;   /* the next one of a walk over the list; moves on when that one is removed */

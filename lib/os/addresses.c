@@ -1,13 +1,17 @@
 #include "lib/os/addresses.h"
 
+#include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
 
-size_t addresses_group(void *out, size_t size) {
-    const struct sockaddr_nl group = {.nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR};
+size_t addresses_group(enum addresses_news news, void *out, size_t size) {
+    const uint32_t addresses = RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR;
+    const uint32_t ways = RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+    const struct sockaddr_nl group = {.nl_family = AF_NETLINK,
+                                      .nl_groups = addresses | (news == ADDRESSES_CAME ? ways : 0)};
     if (size < sizeof group)
         return 0;
     memcpy(out, &group, sizeof group);
@@ -54,23 +58,59 @@ static bool names(const char *data, size_t size, uint8_t family, const struct so
     return found;
 }
 
+/* The next message of a batch: its type, and what is behind its head. False: there is no (whole) one. */
+static bool next(const char **data, size_t *size, uint16_t *type, const char **body, size_t *body_size) {
+    struct nlmsghdr head;
+    if (*size < sizeof head)
+        return false;
+    memcpy(&head, *data, sizeof head);
+    if (head.nlmsg_len < sizeof head || head.nlmsg_len > *size)
+        return false;
+    *type = head.nlmsg_type;
+    *body = *data + NLMSG_LENGTH(0);
+    *body_size = head.nlmsg_len - NLMSG_LENGTH(0);
+    size_t step = NLMSG_ALIGN(head.nlmsg_len);
+    *data += step < *size ? step : *size;
+    *size -= step < *size ? step : *size;
+    return true;
+}
+
 bool addresses_lost(const void *batch, size_t size, const struct sockaddr *local) {
-    const char *data = batch;
-    while (size >= sizeof(struct nlmsghdr)) {
-        struct nlmsghdr head;
-        struct ifaddrmsg about;
-        memcpy(&head, data, sizeof head);
-        if (head.nlmsg_len < sizeof head || head.nlmsg_len > size)
-            return false;
-        if (head.nlmsg_type == RTM_DELADDR && head.nlmsg_len >= NLMSG_LENGTH(sizeof about)) {
-            memcpy(&about, data + NLMSG_LENGTH(0), sizeof about);
-            if (names(data + NLMSG_LENGTH(sizeof about), head.nlmsg_len - NLMSG_LENGTH(sizeof about), about.ifa_family,
-                      local))
+    const char *data = batch, *body;
+    size_t n;
+    uint16_t type;
+    struct ifaddrmsg about;
+    const size_t attributes = NLMSG_ALIGN(sizeof about);
+    while (next(&data, &size, &type, &body, &n)) {
+        if (type != RTM_DELADDR || n < attributes)
+            continue;
+        memcpy(&about, body, sizeof about);
+        if (names(body + attributes, n - attributes, about.ifa_family, local))
+            return true;
+    }
+    return false;
+}
+
+bool addresses_came(const void *batch, size_t size) {
+    const char *data = batch, *body;
+    size_t n;
+    uint16_t type;
+    struct ifaddrmsg address;
+    struct ifinfomsg interface;
+    while (next(&data, &size, &type, &body, &n)) {
+        if (type == RTM_NEWROUTE)
+            return true;
+        if (type == RTM_NEWADDR && n >= sizeof address) {
+            memcpy(&address, body, sizeof address);
+            if ((address.ifa_flags & IFA_F_TENTATIVE) ==
+                0) /* it is told again when it has proved to be nobody else's */
                 return true;
         }
-        size_t step = NLMSG_ALIGN(head.nlmsg_len);
-        data += step < size ? step : size;
-        size -= step < size ? step : size;
+        if (type == RTM_NEWLINK && n >= sizeof interface) {
+            memcpy(&interface, body, sizeof interface);
+            if ((interface.ifi_flags & IFF_RUNNING) != 0)
+                return true;
+        }
     }
     return false;
 }

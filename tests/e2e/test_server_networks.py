@@ -93,6 +93,38 @@ def test_the_clients_address_changes(net, server, old, new):
     assert "this machine has lost the address" in p.stderr.text()
 
 
+WAYS = {"address": ("client", "ip addr del 10.77.1.2/24 dev eth0", "ip addr add 10.77.1.9/24 dev eth0"),
+        "interface": ("client", "ip link set eth0 down", "ip link set eth0 up"),
+        "cable": ("server", "ip link set c1 down", "ip link set c1 up")}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_way_that_comes_back_is_tried_at_once(net, way):
+    """Its next try would be 6 s or more away: the client hears from its machine that there is a way again."""
+    serve(net, ":0")
+    add(net, 1, "10.77.1.1:%d" % net.port)
+    client = net.clients[0]
+    where, lost, back = WAYS[way]
+    machine = client if where == "client" else net.server
+    how = {"home": home_of(net, 1), "env": {"LANDLINE_SILENCE": "1s"}}
+    script = "i=0; while [ ! -e %s ]; do i=$((i+1)); echo $i; sleep 0.1; done; exit 5" % (net.home + ".stop")
+    p = client.start("run", "-v", "--no-broker", "box", "--", "sh", "-c", script, **how)
+    p.stdout.wait_for(b"15\n")
+    machine.do(lost)
+    failed = b": cannot connect to 10.77.1.1:%d" % net.port
+    support.eventually(lambda: p.stderr.data.count(failed) >= 7, "seven failed tries")
+    began = time.monotonic()
+    machine.do(back)
+    p.stderr.wait_for(b"the link is back")
+    took = time.monotonic() - began
+    with open(net.home + ".stop", "w"):
+        pass
+    assert p.wait() == 5, p.stderr.text()
+    lines = p.stdout.data.split()
+    assert lines == [b"%d" % i for i in range(1, len(lines) + 1)]
+    assert took < 4, p.stderr.text()
+
+
 @pytest.mark.parametrize("server, old, new", LOST)
 def test_a_broker_goes_with_its_address(net, server, old, new):
     serve(net, ":0")

@@ -1,10 +1,11 @@
-/* lib/os/addresses.h: what the kernel says of addresses, and what it does not. */
+/* lib/os/addresses.h: what the kernel says of addresses and ways, and what it does not. */
 #include "lib/os/addresses.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 #include <arpa/inet.h>
+#include <linux/if.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <netinet/in.h>
@@ -103,6 +104,52 @@ static void the_second_of_a_batch(void **state) {
     assert_true(lost(&b, &s));
 }
 
+/* A message of that type with such a beginning of its body. */
+static struct batch message(uint16_t type, const void *body, size_t n) {
+    struct batch b = {.size = NLMSG_SPACE(n)};
+    struct nlmsghdr head = {.nlmsg_len = (uint32_t)NLMSG_LENGTH(n), .nlmsg_type = type};
+    memcpy(b.bytes, &head, sizeof head);
+    memcpy(b.bytes + NLMSG_LENGTH(0), body, n);
+    return b;
+}
+
+static void what_came(void **state) {
+    (void)state;
+    const struct ifaddrmsg usable = {.ifa_family = AF_INET6, .ifa_flags = IFA_F_PERMANENT},
+                           tentative = {.ifa_family = AF_INET6, .ifa_flags = IFA_F_PERMANENT | IFA_F_TENTATIVE};
+    const struct ifinfomsg runs = {.ifi_flags = IFF_UP | IFF_RUNNING}, unplugged = {.ifi_flags = IFF_UP};
+    const struct rtmsg route = {.rtm_family = AF_INET};
+    const struct {
+        uint16_t type;
+        const void *body;
+        size_t size;
+        bool came;
+    } rows[] = {
+        {RTM_NEWADDR, &usable, sizeof usable, true},  {RTM_NEWADDR, &tentative, sizeof tentative, false},
+        {RTM_DELADDR, &usable, sizeof usable, false}, {RTM_NEWADDR, &usable, 2, false},
+        {RTM_NEWLINK, &runs, sizeof runs, true},      {RTM_NEWLINK, &unplugged, sizeof unplugged, false},
+        {RTM_DELLINK, &runs, sizeof runs, false},     {RTM_NEWLINK, &runs, 4, false},
+        {RTM_NEWROUTE, &route, sizeof route, true},   {RTM_DELROUTE, &route, sizeof route, false},
+        {RTM_NEWNEIGH, &route, sizeof route, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct batch b = message(rows[i].type, rows[i].body, rows[i].size);
+        if (addresses_came(b.bytes, b.size) != rows[i].came)
+            fail_msg("row %zu", i);
+    }
+    struct batch two = message(RTM_DELROUTE, &route, sizeof route),
+                 second = message(RTM_NEWROUTE, &route, sizeof route);
+    memcpy(two.bytes + two.size, second.bytes, second.size);
+    two.size += second.size;
+    assert_true(addresses_came(two.bytes, two.size));
+    for (size_t n = 0; n < two.size; n++) {
+        uint8_t *exact = malloc(n + (n == 0));
+        memcpy(exact, two.bytes, n);
+        assert_false(addresses_came(exact, n));
+        free(exact);
+    }
+}
+
 /* Cut anywhere, and with any length of any part: never read behind the end, which the sanitizer watches. */
 static void any_bytes(void **state) {
     (void)state;
@@ -121,20 +168,25 @@ static void any_bytes(void **state) {
             memcpy(exact, whole.bytes, whole.size);
             exact[at] = (uint8_t)value;
             addresses_lost(exact, whole.size, (const struct sockaddr *)&s);
+            addresses_came(exact, whole.size);
             free(exact);
         }
 }
 
-static void the_group(void **state) {
+static void the_groups(void **state) {
     (void)state;
-    struct sockaddr_nl group;
-    assert_int_equal(addresses_group(&group, sizeof group - 1), 0);
-    assert_int_equal(addresses_group(&group, sizeof group), sizeof group);
-    assert_int_equal(group.nl_family, AF_NETLINK);
+    struct sockaddr_nl lost_one, came_one;
+    assert_int_equal(addresses_group(ADDRESSES_LOST, &lost_one, sizeof lost_one - 1), 0);
+    assert_int_equal(addresses_group(ADDRESSES_LOST, &lost_one, sizeof lost_one), sizeof lost_one);
+    assert_int_equal(addresses_group(ADDRESSES_CAME, &came_one, sizeof came_one), sizeof came_one);
+    assert_int_equal(lost_one.nl_family, AF_NETLINK);
+    assert_int_equal(lost_one.nl_groups, RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
+    assert_int_equal(came_one.nl_groups, lost_one.nl_groups | RTMGRP_LINK | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(of_each_family), cmocka_unit_test(the_second_of_a_batch),
-                                       cmocka_unit_test(any_bytes), cmocka_unit_test(the_group)};
+                                       cmocka_unit_test(any_bytes), cmocka_unit_test(what_came),
+                                       cmocka_unit_test(the_groups)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
