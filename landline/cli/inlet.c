@@ -64,14 +64,24 @@ static bool read_piece(struct inlet *inlet) {
     return !inlet->over;
 }
 
+static bool reads(const struct inlet *inlet) {
+    return !inlet->in_background && inlet->owner->room(inlet->arg) > 0;
+}
+
+/* That the terminal is gone counts at any time, for the signal that should say so may not come. */
 static unsigned wants(void *arg) {
     const struct inlet *inlet = arg;
-    return !inlet->over && !inlet->in_background && inlet->owner->room(inlet->arg) > 0 ? LL_READ : 0;
+    if (inlet->over)
+        return 0;
+    return (inlet->is_terminal ? LL_HANGUP : 0) | (reads(inlet) ? LL_READ : 0);
 }
 
 static void readable(void *arg, unsigned events) {
-    (void)events;
-    read_piece(arg);
+    struct inlet *inlet = arg;
+    if ((events & LL_HANGUP) != 0 && inlet->is_terminal && !reads(inlet))
+        finish(inlet, LL_EOF);
+    else
+        read_piece(inlet);
 }
 
 /* Files: some pieces, then the others have their turn. */

@@ -14,7 +14,8 @@ struct inlet_owner {
     /* How much is wanted now; 0 pauses the inlet until inlet_touch(). */
     size_t (*room)(void *arg);
     void (*bytes)(void *arg, const uint8_t *bytes, size_t n);
-    /* No more will come: 0 at the end of the input, LL_EOF when it was a terminal that is gone, else -errno. */
+    /* No more will come: 0 at the end of the input, LL_EOF when it was a terminal that is gone (which is told though there is no
+     * room), else -errno. */
     void (*end)(void *arg, int error);
 };
 

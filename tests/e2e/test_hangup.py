@@ -1,7 +1,9 @@
 """The window of a landline on a terminal is closed: SIGHUP comes, and the end of what is typed, in either order or one alone.
 A shell ends then; a run with --on-loss=keep goes on, and its input has not ended."""
 
+import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -147,6 +149,43 @@ def test_who_ignores_the_signal_sees_the_end_alone(box):
         assert t.wait() == 5
     with open(notes) as f:
         assert f.read() == "end"
+
+
+def fill(t):
+    """Types until nobody takes any more of it."""
+    os.set_blocking(t.master, False)
+    typed = before = -1
+    while typed < LIMIT_INPUT or typed != before:
+        before = typed
+        with contextlib.suppress(BlockingIOError):
+            typed += os.write(t.master, b"a" * 4096)
+        select.select([], [t.master], [], 0.2)
+
+
+LIMIT_INPUT = 1 << 20  # bytes that a client keeps for a server that has not taken them
+
+
+def test_a_shell_without_a_link_notices_though_it_reads_no_more(landline):
+    """There is no signal, and nobody to take what was typed; it would try again until --give-up."""
+    with pair(landline, through_relay=True) as box:
+        with terminal(box, "-c", LEADER, support.LANDLINE, "shell", "box", program=(sys.executable,)) as t:
+            at_prompt(t)
+            box.relay.set_open(False)
+            box.relay.cut_all()
+            t.expect(rb"no link since")
+            fill(t)
+            t.hang_up()
+            assert t.wait() == 122
+
+
+def test_nor_need_the_run_read_anything(box):
+    words = ["run", "-t", "--on-loss=kill", "box", "sh", "-c", "stty raw -echo; echo up $$.; exec sleep 1000"]
+    with terminal(box, "-c", LEADER, support.LANDLINE, *words, program=(sys.executable,)) as t:
+        pid = int(t.expect(rb"up (\d+)\.").group(1))
+        fill(t)
+        t.hang_up()
+        assert t.wait() == 129
+    support.eventually(lambda: not support.exists(pid), "the end of the run")
 
 
 def test_a_watcher_that_is_hung_up_leaves_the_run_alone(box):
