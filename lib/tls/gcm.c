@@ -10,6 +10,7 @@
 #include <intel-ipsec-mb.h>
 
 #include "landline/error.h"
+#include "lib/base/cpu.h"
 #include "lib/tls/crypto.h"
 
 struct gcm {
@@ -73,8 +74,7 @@ static int load_from(void *from) {
 }
 
 static void load(void) {
-    /* Not even looked for on a processor without these: the library is 12 MB. The rest it knows itself. */
-    if (!__builtin_cpu_supports("vpclmulqdq") || !__builtin_cpu_supports("avx512bw")) {
+    if (!cpu_has_avx512_gcm()) { /* not even looked for: the library is 12 MB */
         result = LL_ENOTSUP;
         return;
     }
