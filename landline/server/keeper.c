@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "landline/service/audit.h"
+#include "landline/service/file_worker.h"
 #include "landline/service/run.h"
 #include "lib/base/error.h"
 #include "lib/os/folder.h"
@@ -258,6 +259,7 @@ void keeper_close(struct keeper *keeper) {
         kill(keeper->gate_pid, SIGKILL);
     if (keeper->ipc.fd >= 0)
         forget_gate(keeper);
+    file_workers_close(&keeper->host);
     runs_close(keeper->host.runs);
     ll_timer_free(keeper->gate_timer);
     ll_watch_free(keeper->folder_watch);

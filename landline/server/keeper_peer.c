@@ -37,15 +37,19 @@ static void say_opened(struct exchange *x, const struct exchange_start *start, c
     ipc_finish(ipc, mark);
 }
 
-static void say_refused(struct exchange *x, uint16_t code, uint32_t error, const char *text) {
-    struct ipc *ipc = &errand_of(x)->keeper->ipc;
-    size_t n = strlen(text);
-    errand_of(x)->refused = true;
-    size_t mark = begin(x, IPC_REFUSED, 0);
+static void refuse(struct ipc *ipc, uint32_t connection, uint32_t stream, uint16_t code, uint32_t error,
+                   const char *text) {
+    size_t n = strlen(text), mark = ipc_begin(ipc, IPC_REFUSED, 0, connection, stream);
     buf_add_u16(&ipc->out, code);
     buf_add_u32(&ipc->out, error);
     buf_add(&ipc->out, text, n < 500 ? n : 500);
     ipc_finish(ipc, mark);
+}
+
+static void say_refused(struct exchange *x, uint16_t code, uint32_t error, const char *text) {
+    struct errand *e = errand_of(x);
+    e->refused = true;
+    refuse(&e->keeper->ipc, e->link->number, e->stream, code, error, text);
 }
 
 static void say_output(struct exchange *x, uint8_t channel, uint64_t offset, const void *bytes, size_t n) {
@@ -176,7 +180,7 @@ void peer_writable(struct keeper *keeper) {
 }
 
 static struct errand *errand_new(struct keeper *keeper, struct link *link, uint32_t stream) {
-    struct errand *e = calloc(1, sizeof *e);
+    struct errand *e = keeper->errands.count < LIMIT_ERRANDS ? calloc(1, sizeof *e) : NULL;
     if (e == NULL || map_put(&keeper->errands, key_of(link->number, stream), e) != 0) {
         free(e);
         return NULL;
@@ -204,8 +208,11 @@ static void take_open(struct keeper *keeper, struct link *link, const struct ipc
     if (map_get(&keeper->errands, key_of(link->number, m->stream)) != NULL)
         return;
     struct errand *e = errand_new(keeper, link, m->stream);
-    if (e == NULL)
+    if (e == NULL) {
+        refuse(&keeper->ipc, link->number, m->stream, CODE_FULL, 0,
+               "the server has as many requests as it has room for");
         return;
+    }
     bool understood = message_get_open(m->payload, &open) == 0;
     const struct service *service = understood ? find_service(keeper, open.service) : NULL;
     if (!understood)
@@ -267,10 +274,10 @@ static void take_errand(struct errand *e, const struct ipc_message *m) {
 
 /* --- connections --- */
 
-static void link_free(struct keeper *keeper, struct link *link, enum exchange_leave why) {
+/* The caller takes it out of the map. */
+static void link_free(struct link *link, enum exchange_leave why) {
     while (link->errands != NULL)
         errand_free(link->errands, why);
-    map_take(&keeper->links, link->number);
     terms_free(&link->peer.terms);
     free(link);
 }
@@ -285,7 +292,13 @@ static void look_up(struct keeper *keeper, struct link *link) {
         memcpy(link->peer.label, grant->label, sizeof link->peer.label);
 }
 
+/* A gate that speaks of more connections than it can have lies, and is replaced. */
 static void connected(struct keeper *keeper, const struct ipc_message *m) {
+    if (keeper->links.count == LIMIT_LINKS) {
+        keeper_log(keeper, "the gate speaks of more connections than it can have");
+        keeper->ipc.ended = true;
+        return;
+    }
     struct reader r = reader_of(m->payload.data, m->payload.size);
     struct slice pin = reader_bytes(&r, PEER_KEY), address = reader_str8(&r);
     struct link *link = map_get(&keeper->links, m->connection) == NULL ? calloc(1, sizeof *link) : NULL;
@@ -370,8 +383,9 @@ void peer_grants_changed(struct keeper *keeper) {
 void peer_gate_lost(struct keeper *keeper) {
     struct link *link;
     size_t at = 0;
-    while (at = 0, (link = map_each(&keeper->links, &at)) != NULL)
-        link_free(keeper, link, EXCHANGE_GATE_LOST);
+    while ((link = map_each(&keeper->links, &at)) != NULL)
+        link_free(link, EXCHANGE_GATE_LOST);
+    map_free(&keeper->links);
 }
 
 static void gate_ready(struct keeper *keeper, struct slice payload) {
@@ -401,7 +415,7 @@ static void take_message(struct keeper *keeper, const struct ipc_message *m) {
     else if (m->type == IPC_ENROL)
         enrol(keeper, link, m);
     else if (m->type == IPC_GONE)
-        link_free(keeper, link, EXCHANGE_CUT);
+        link_free(map_take(&keeper->links, m->connection), EXCHANGE_CUT);
     else if (m->type == IPC_OPEN)
         take_open(keeper, link, m);
     else {

@@ -33,4 +33,7 @@ void join_end(struct file_worker *w);
 /* transfer_service.c: hands the gate its end of a ring, and says OPENED; again when there was no room. *gate_end is -1 after that. */
 void file_worker_hand(struct exchange *x, int *gate_end);
 
+/* The server ends, and all exchanges have: what still works finds its gate's end closed, and is not waited for. */
+void file_workers_close(struct service_host *host);
+
 #endif

@@ -24,7 +24,10 @@
 #include "lib/base/buf.h"
 #include "lib/os/account.h"
 
-enum { RUN_NAME = 64 };
+enum {
+    RUN_NAME = 64,
+    RUN_TYPED = 2, /* bytes that the end of a terminal's input is at most */
+};
 
 struct run;
 

@@ -74,16 +74,25 @@ static void open_attach(struct exchange *x, uint8_t flags, struct slice payload)
     run_watch(run, x, run->finished ? RUN_FINISHED : RUN_RUNNING, have, feeds ? CLAIM_TAKE : CLAIM_NONE, 0);
 }
 
+/* More input than was ever granted: a gate that keeps to the windows does not send it, and it would be kept in memory. */
+static bool floods(struct watcher *w, size_t n) {
+    if (buf_size(&w->run->input) + n <= LIMIT_RUN_WAITING)
+        return false;
+    w->leaving = true;
+    w->x->ops->refused(w->x, CODE_LIMIT, 0, "more input came than was asked for");
+    return true;
+}
+
 static void input(struct exchange *x, uint64_t offset, struct slice bytes) {
     struct watcher *w = x->state;
-    if (w == NULL || w->run->feeder != w || offset != w->run->input_received)
+    if (w == NULL || w->run->feeder != w || offset != w->run->input_received || floods(w, bytes.size))
         return;
     run_input(w->run, bytes);
 }
 
 static void input_ended(struct exchange *x, uint64_t total) {
     struct watcher *w = x->state;
-    if (w == NULL || w->run->feeder != w || total != w->run->input_received)
+    if (w == NULL || w->run->feeder != w || total != w->run->input_received || floods(w, RUN_TYPED))
         return;
     run_end_input(w->run);
 }

@@ -182,6 +182,11 @@ static void child_ended(void *arg, const struct ll_child_end *end) {
     worker_free(w);
 }
 
+void file_workers_close(struct service_host *host) {
+    while (host->workers != NULL)
+        worker_free(host->workers);
+}
+
 /* ---- the service ---- */
 
 void file_worker_hand(struct exchange *x, int *gate_end) {

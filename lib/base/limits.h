@@ -133,10 +133,13 @@ enum {
     LIMIT_RESULTS_AGE = 24 * 3600, /* s that a finished run is kept … */
     LIMIT_RESULTS_SIZE = 1 << 30,  /* … within so many bytes of output */
     LIMIT_RESULT_SEGMENTS = 64,
-    LIMIT_IPC_FRAME = (4 << 20) + 1024, /* between gate and keeper: an OPEN and its frame */
-    LIMIT_IPC_OUTPUT = 256 << 20,       /* that wait for the other side */
-    LIMIT_LISTENERS = 12,               /* with three others, what spawn hands over */
-    LIMIT_GATE_WINDOW = 1 << 20,        /* of input, that one stream may have under way */
+    LIMIT_IPC_FRAME = (4 << 20) + 1024,                      /* between gate and keeper: an OPEN and its frame */
+    LIMIT_IPC_OUTPUT = 256 << 20,                            /* that wait for the other side */
+    LIMIT_LISTENERS = 12,                                    /* with three others, what spawn hands over */
+    LIMIT_GATE_WINDOW = 1 << 20,                             /* of input, that one stream may have under way */
+    LIMIT_RUN_WAITING = LIMIT_GATE_WINDOW + LIMIT_RUN_INPUT, /* … and that can wait for the program therefore */
+    LIMIT_LINKS = LIMIT_CONNECTIONS + LIMIT_STRANGERS,       /* connections that a gate can speak of */
+    LIMIT_ERRANDS = 1 << 17,                                 /* requests of all clients that are open at once */
 };
 
 #endif

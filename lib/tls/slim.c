@@ -50,10 +50,13 @@ static _Thread_local OSSL_PROVIDER *origin;
 
 static bool is_named(const char *names, const char *name) {
     size_t length = strlen(name);
-    for (; names != NULL; names = strchr(names, ':'), names += names != NULL)
-        if (strncasecmp(names, name, length) == 0 && (names[length] == '\0' || names[length] == ':'))
-            return true;
-    return false;
+    while (strncasecmp(names, name, length) != 0 || (names[length] != '\0' && names[length] != ':')) {
+        names = strchr(names, ':');
+        if (names == NULL)
+            return false;
+        names++;
+    }
+    return true;
 }
 
 static bool copy_wanted(size_t i) {
