@@ -413,18 +413,20 @@ static int need_policy(ll_client *client) {
     return error;
 }
 
+/* The network first: the key and the crypto library are loaded while it is on the way. */
 static void connect_directly(ll_client *client) {
     client->over_broker = false;
-    if (need_policy(client) != 0) {
-        attempt_failed(client, 0, LL_CLIENT_RETRY);
-        return;
-    }
     client->state = CLIENT_DIALLING;
     int error = dial_start(&client->dial, client->loop, client->addresses,
                            clock_after(clock_now(), client->connect_timeout), dialled, client);
     if (error != 0) {
         client->state = CLIENT_IDLE;
         attempt_error(client, error);
+    } else if (need_policy(client) != 0) {
+        dial_free(client->dial);
+        client->dial = NULL;
+        client->state = CLIENT_IDLE;
+        attempt_failed(client, 0, LL_CLIENT_RETRY);
     }
 }
 

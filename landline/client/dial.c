@@ -108,7 +108,7 @@ static void writable(void *arg, unsigned events) {
     advance(dial);
 }
 
-/* 0: it goes on; 1: connected at once; negative: failed. */
+/* 0: it goes on, or is connected, which the loop will tell; negative: failed. */
 static int attempt_start(struct attempt *attempt) {
     struct dial *dial = attempt->dial;
     attempt->started = true;
@@ -116,29 +116,27 @@ static int attempt_start(struct attempt *attempt) {
     int error = ll_socket_open(ll_address_family(&attempt->address), SOCK_STREAM | SOCK_NONBLOCK, 0, &attempt->socket);
     if (error == 0)
         error = ll_socket_connect(attempt->socket, &attempt->address);
-    if (error == 0)
-        return 1;
-    if (error != -EINPROGRESS)
+    if (error != 0 && error != -EINPROGRESS)
         return error;
     return ll_loop_fd(dial->loop, ll_socket_fileno(attempt->socket), LL_WRITE, writable, attempt, &attempt->watch);
 }
 
-/* Starts what is due; ends the dial when nothing is left. */
-static void advance(struct dial *dial) {
+/* Starts what is due; false when nothing is left. */
+static bool start_next(struct dial *dial) {
     while (dial->next < dial->attempt_count) {
         struct attempt *attempt = &dial->attempts[dial->next++];
-        int started = attempt_start(attempt);
-        if (started == 1) {
-            win(attempt);
-            return;
-        }
-        if (started == 0) {
+        int error = attempt_start(attempt);
+        if (error == 0) {
             ll_timer_set(dial->stagger, clock_after(clock_now(), STAGGER));
-            return;
+            return true;
         }
-        attempt_failed(attempt, started);
+        attempt_failed(attempt, error);
     }
-    if (dial->running == 0 && dial->lookups == 0)
+    return dial->running > 0 || dial->lookups > 0;
+}
+
+static void advance(struct dial *dial) {
+    if (!start_next(dial))
         fail(dial);
 }
 
@@ -228,8 +226,8 @@ int dial_start(struct dial **out, ll_loop *loop, const char *addresses, int64_t 
         return error;
     }
     *out = dial;
-    /* Never before this returns: the first step is taken by the loop. */
-    ll_timer_set(dial->stagger, 0);
+    if (!start_next(dial)) /* told by the loop: never before this returns */
+        ll_timer_set(dial->stagger, 0);
     return 0;
 }
 

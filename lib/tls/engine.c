@@ -182,6 +182,8 @@ void tls_engine_commit(struct tls_engine *e, size_t n) {
     if (listening(e))
         listen_for_knock(e);
     if (e->state == TLS_HANDSHAKING && e->handshake->ssl != NULL)
+        handshake_identify(e);
+    if (e->state == TLS_HANDSHAKING && e->handshake->ssl != NULL)
         handshake_step(e);
     if (e->state == TLS_FAILED)
         buf_free(&e->in);
@@ -348,4 +350,6 @@ void tls_engine_sent(struct tls_engine *e, size_t n) {
         return;
     buf_consume(&e->out, n);
     rest(e, &e->out);
+    if (e->state == TLS_HANDSHAKING && e->handshake->ssl != NULL && buf_size(&e->out) == 0)
+        handshake_identify(e);
 }

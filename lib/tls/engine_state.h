@@ -22,6 +22,7 @@ struct handshake {
     SSL *ssl; /* NULL in a server until the knock was accepted */
     uint64_t unix_now;
     struct tls_pin expect; /* client */
+    bool identified;       /* client: it has its certificate */
     size_t taken;          /* bytes that the TLS library was given */
     unsigned secrets_seen; /* one bit per role whose secret is there */
     uint8_t secrets[2][RECORD_SECRET];

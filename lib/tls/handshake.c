@@ -209,6 +209,15 @@ static void finish(struct tls_engine *e) {
     e->state = TLS_ESTABLISHED;
 }
 
+void handshake_identify(struct tls_engine *e) {
+    struct handshake *h = e->handshake;
+    if (e->policy->role == TLS_SERVER || h->identified)
+        return;
+    h->identified = policy_identify(e->policy, h->ssl);
+    if (!h->identified)
+        engine_fail(e, -ENOMEM, "no memory for the certificate");
+}
+
 void handshake_step(struct tls_engine *e) {
     /* The TLS library empties the thread's error queue before it works; we leave it empty as well. */
     int r = SSL_do_handshake(e->handshake->ssl);

@@ -18,6 +18,10 @@ bool handshake_hooks(SSL_CTX *context, enum tls_role role);
 /* Makes the TLS object; a client gives the name for its ClientHello. Returns 0, LL_ETLS. */
 int handshake_begin(struct tls_engine *engine, const char *name);
 
+/* Gives a client's handshake its certificate, once: before the server asks for it, and best while the server is at work. Fails the
+ * engine where there is no memory. */
+void handshake_identify(struct tls_engine *engine);
+
 /* Goes as far as the input allows. */
 void handshake_step(struct tls_engine *engine);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <openssl/err.h>
 
@@ -33,21 +34,33 @@ static bool set_limits(SSL_CTX *context) {
            SSL_CTX_set_recv_max_early_data(context, 0) == 1;
 }
 
-static bool set_identity(SSL_CTX *context, const struct tls_identity *identity) {
-    uint8_t certificate[CERTIFICATE_SIZE];
-    EVP_PKEY *key = identity_key(identity);
-    return certificate_make(certificate, tls_identity_public(identity), identity_library(identity)->context, key) ==
-               0 &&
-           SSL_CTX_use_certificate_ASN1(context, sizeof certificate, certificate) == 1 &&
-           SSL_CTX_use_PrivateKey(context, key) == 1;
+static bool make_certificate(const struct tls_policy *p, uint8_t certificate[CERTIFICATE_SIZE]) {
+    return certificate_make(certificate, p->public_key, p->library->context, p->key) == 0;
 }
 
-static bool fill(struct tls_policy *p, const struct tls_identity *identity) {
+static bool set_identity(const struct tls_policy *p) {
+    uint8_t certificate[CERTIFICATE_SIZE];
+    return make_certificate(p, certificate) &&
+           SSL_CTX_use_certificate_ASN1(p->context, sizeof certificate, certificate) == 1 &&
+           SSL_CTX_use_PrivateKey(p->context, p->key) == 1;
+}
+
+bool policy_identify(const struct tls_policy *p, SSL *ssl) {
+    uint8_t certificate[CERTIFICATE_SIZE];
+    ERR_set_mark();
+    bool done = make_certificate(p, certificate) &&
+                SSL_use_certificate_ASN1(ssl, certificate, sizeof certificate) == 1 &&
+                SSL_use_PrivateKey(ssl, p->key) == 1;
+    ERR_pop_to_mark();
+    return done;
+}
+
+static bool fill(struct tls_policy *p) {
     const SSL_METHOD *method = p->role == TLS_CLIENT ? TLS_client_method() : TLS_server_method();
     p->context = SSL_CTX_new_ex(p->library->context, NULL, method);
     p->transport = handshake_transport();
     return p->context != NULL && p->transport != NULL && set_parameters(p->context) && set_limits(p->context) &&
-           set_identity(p->context, identity) && handshake_hooks(p->context, p->role);
+           (p->role == TLS_CLIENT || set_identity(p)) && handshake_hooks(p->context, p->role);
 }
 
 int tls_policy_new(struct tls_policy **out, enum tls_role role, const struct tls_identity *identity) {
@@ -59,9 +72,14 @@ int tls_policy_new(struct tls_policy **out, enum tls_role role, const struct tls
     p->role = role;
     p->own = *tls_identity_pin(identity);
     p->library = tls_library_hold(identity_library(identity));
+    memcpy(p->public_key, tls_identity_public(identity), sizeof p->public_key);
 
     ERR_set_mark();
-    bool filled = fill(p, identity);
+    bool filled = EVP_PKEY_up_ref(identity_key(identity)) == 1;
+    if (filled) {
+        p->key = identity_key(identity);
+        filled = fill(p);
+    }
     ERR_pop_to_mark();
     if (!filled) {
         tls_policy_free(p);
@@ -102,6 +120,7 @@ void tls_policy_free(struct tls_policy *policy) {
     if (policy == NULL || --policy->holders > 0)
         return;
     SSL_CTX_free(policy->context);
+    EVP_PKEY_free(policy->key);
     BIO_meth_free(policy->transport);
     tls_library_drop(policy->library);
     for (int i = 0; i < POLICY_SPARES; i++)

@@ -18,12 +18,17 @@ struct tls_policy {
     enum tls_role role;
     struct tls_pin own; /* the pin of the identity: what a knock must be made for */
     struct tls_library *library;
+    EVP_PKEY *key; /* of the identity, and its public half */
+    uint8_t public_key[TLS_PUBLIC_SIZE];
     SSL_CTX *context;
     BIO_METHOD *transport;
     _Atomic(uint8_t *) spares[POLICY_SPARES];
 };
 
 struct tls_policy *policy_hold(struct tls_policy *policy);
+
+/* Gives a client's connection its certificate and key: a server's have them from the start. False: no memory. */
+bool policy_identify(const struct tls_policy *policy, SSL *ssl);
 
 /* POLICY_SPARE bytes, and back. An idle engine holds no storage; if a busy one returned its own to malloc each time that it
  * is drained, the pages would go back to the system and be faulted in again, which costs a third of the throughput. NULL

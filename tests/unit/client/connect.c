@@ -256,12 +256,20 @@ static void nobody_there(void **state) {
     deaf_close(&deaf);
 }
 
+static void hears(struct peer *p, const uint8_t *bytes, size_t n) {
+    (void)p, (void)bytes, (void)n;
+    fail();
+}
+
+/* It is read while the network is on the way already; nothing is said without it. */
 static void the_key(void **state) {
+    static const struct script silent = {.plain = true, .take = hears};
     struct ll_client_options o = peer_options(&peer);
     struct ll_failure failure;
     char path[56];
     ll_tls *made;
     (void)state;
+    peer.script = &silent;
     assert_code(ll_tls_open(peer.key, NULL, &made), 0);
     ll_tls_close(made);
     assert_int_equal(chmod(peer.key, 0640), 0);
@@ -269,7 +277,6 @@ static void the_key(void **state) {
     snprintf(path, sizeof path, "%s/none/key", peer.folder);
     o.key_file = path;
     assert_code(attempt(&o, &failure), -ENOENT);
-    assert_int_equal(peer.met, 0);
 }
 
 int main(void) {
