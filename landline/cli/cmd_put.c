@@ -10,6 +10,7 @@
 #include "landline/transfer/place.h"
 #include "landline/transfer/source.h"
 #include "lib/base/limits.h"
+#include "lib/os/random.h"
 
 static const char about[] =
     "Sends files and whole folders, as cp would: into DEST if that is a folder there or ends in a slash, else under "
@@ -70,16 +71,22 @@ static int run(struct put *p, int sources) {
     struct buf bytes;
     size_t length = strlen(p->destination);
     bool into = sources > 1 || (length > 0 && p->destination[length - 1] == '/');
+    uint8_t id[TREE_ID];
+    bool named = random_bytes(id, sizeof id) == 0;
     const struct tree_put request = {
         .flags = (uint8_t)((p->checksum ? TREE_WITH_DIGESTS : 0) | (p->no_resume ? TREE_NO_RESUME : 0) |
-                           (p->t.dry_run ? TREE_DRY_RUN : 0) | (into ? TREE_INTO : 0)),
+                           (p->t.dry_run ? TREE_DRY_RUN : 0) | (into ? TREE_INTO : 0) | (named ? TREE_NAMED : 0)),
         .overwrite = p->overwrite,
         .destination = {(const uint8_t *)p->destination, length},
+        .id = {id, sizeof id},
     };
     buf_init(&bytes, LIMIT_OPEN_PAYLOAD);
     tree_put_put(&bytes, &request);
-    struct client_transfer_options options = {
-        .service = "put", .request = {buf_front(&bytes), buf_size(&bytes)}, .engine = engine, .arg = p};
+    struct client_transfer_options options = {.service = "put",
+                                              .request = {buf_front(&bytes), buf_size(&bytes)},
+                                              .numbered = named,
+                                              .engine = engine,
+                                              .arg = p};
     int status = transfers_run(&p->t, &options);
     buf_free(&bytes);
     return status == EXIT_OK && p->missing > 0 ? EXIT_FAILED : status;

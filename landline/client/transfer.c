@@ -25,6 +25,7 @@ struct client_transfer {
     struct client_job job; /* first */
     struct client_transfer_options options;
     struct buf request;
+    uint32_t attempts;
     ll_client *client;
 
     /* One attempt: a stream, a thread, a ring with two ends and their bells. */
@@ -366,6 +367,9 @@ static int open_stream(struct client_job *job, struct session *session) {
     struct client_transfer *t = transfer_of(job);
     if (t->stream != 0)
         return 0;
+    t->attempts++;
+    if (t->options.numbered)
+        tree_set_attempt(buf_front(&t->request), buf_size(&t->request), t->attempts);
     struct slice service = {(const uint8_t *)t->options.service, strlen(t->options.service)};
     struct slice request = {buf_front(&t->request), buf_size(&t->request)};
     int64_t stream = session_open(session, 0, service, request, SESSION_BULK);

@@ -16,6 +16,7 @@ enum { TRANSFER_AUTO = TREE_STREAMS + 1 }; /* connections: as measurement says *
 struct client_transfer_options {
     const char *service;  /* "get", "put", "ls"; static */
     struct slice request; /* copied */
+    bool numbered;        /* it ends in the number of the attempt (tree_set_attempt()) */
     /* Runs the engine over `io`, in the transfer's thread, once for each link. What it returns ends the transfer, but for
      * LL_ELOST while there is still hope of a link. */
     int (*engine)(void *arg, struct transfer_io *io);

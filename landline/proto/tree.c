@@ -332,6 +332,15 @@ void tree_put_put(struct buf *b, const struct tree_put *p) {
     buf_add_u8(b, p->flags);
     buf_add_u8(b, p->overwrite);
     buf_add_str32(b, p->destination.data, p->destination.size);
+    if ((p->flags & TREE_NAMED) == 0)
+        return;
+    buf_add(b, p->id.data, p->id.size);
+    buf_add_u32(b, p->attempt);
+}
+
+void tree_set_attempt(uint8_t *request, size_t size, uint32_t attempt) {
+    for (unsigned i = 1; i <= sizeof attempt && i <= size; i++, attempt >>= 8)
+        request[size - i] = (uint8_t)attempt;
 }
 
 int tree_get_put(struct slice payload, struct tree_put *p) {
@@ -339,7 +348,13 @@ int tree_get_put(struct slice payload, struct tree_put *p) {
     p->flags = reader_u8(&r);
     p->overwrite = reader_u8(&r);
     p->destination = reader_str32(&r);
-    if ((p->flags & ~TREE_FLAGS) != 0 || p->overwrite > TREE_NEVER || has_nul(p->destination))
+    p->id = (struct slice){0};
+    p->attempt = 0;
+    if ((p->flags & TREE_NAMED) != 0) {
+        p->id = reader_bytes(&r, TREE_ID);
+        p->attempt = reader_u32(&r);
+    }
+    if ((p->flags & ~TREE_PUT_FLAGS) != 0 || p->overwrite > TREE_NEVER || has_nul(p->destination))
         reader_fail(&r);
     return reader_end(&r);
 }

@@ -159,6 +159,8 @@ enum tree_flag {
     TREE_FRESH = 32,       /* get: the sink has nothing: small files may come as WHOLE from the first */
     TREE_TOTALS = 64,      /* get: say how much there is as soon as it is known */
     TREE_FLAGS = 127,
+    TREE_NAMED = 128, /* put: the request ends in the transfer's id and the number of the attempt */
+    TREE_PUT_FLAGS = TREE_WITH_DIGESTS | TREE_NO_RESUME | TREE_DRY_RUN | TREE_INTO | TREE_NAMED,
 };
 
 enum tree_overwrite {
@@ -187,8 +189,13 @@ int tree_get_get(struct slice payload, struct tree_get *g);
 struct tree_put {
     uint8_t flags, overwrite;
     struct slice destination;
+    /* With TREE_NAMED. */
+    struct slice id; /* TREE_ID bytes */
+    uint32_t attempt;
 };
 void tree_put_put(struct buf *b, const struct tree_put *p);
+/* Changes the number in the request of a named put. */
+void tree_set_attempt(uint8_t *request, size_t size, uint32_t attempt);
 int tree_get_put(struct slice payload, struct tree_put *p);
 
 #endif

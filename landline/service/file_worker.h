@@ -18,6 +18,7 @@ struct file_worker {
     struct spawn_child child;
     ll_child *watch;
     int gate_end; /* until the gate has it */
+    int near;     /* the same end, of a put that is named; -1 */
     int said;     /* the worker's standard error */
     int control;  /* it takes further streams there */
     uint64_t began;
@@ -25,6 +26,12 @@ struct file_worker {
     uint8_t id[TREE_ID];
     unsigned numbers; /* a bit for each that has joined */
     struct joined *joined;
+
+    /* A put whose client says which attempt at which it is. */
+    bool named, waits; /* waits: for the attempts before it, which are to end */
+    uint8_t key[PEER_KEY], put[TREE_ID];
+    uint32_t attempt;
+    struct buf request; /* while it waits */
 };
 
 /* join_service.c: the worker has ended, and so do they. */

@@ -6,6 +6,7 @@
 
 #include "landline/loop.h"
 #include "landline/proto/message.h"
+#include "landline/service/attempts.h"
 #include "landline/service/exchange.h"
 
 struct runs;
@@ -44,8 +45,9 @@ struct service_host {
     const char *folder; /* for files of their own */
     struct runs *runs;
     struct file_worker *workers; /* that run */
-    pid_t gate;                  /* a child that is not ours to collect */
-    int audit;                   /* descriptor of the audit log, -1: none */
+    struct attempts attempts;
+    pid_t gate;   /* a child that is not ours to collect */
+    int audit;    /* descriptor of the audit log, -1: none */
     bool new_key; /* the server's key was made by this start: nobody was ever asked for anything under it */
     bool alone;   /* the process is the server's: no other code in it handles signals */
     /* One line for the server's log; printable already. */

@@ -27,7 +27,8 @@ static void worker_free(struct file_worker *w) {
         at = &(*at)->next;
     *at = w->next;
     ll_child_free(w->watch);
-    const int fds[] = {w->gate_end, w->said, w->control, w->child.pidfd};
+    buf_free(&w->request);
+    const int fds[] = {w->gate_end, w->near, w->said, w->control, w->child.pidfd};
     for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
         if (fds[i] >= 0)
             close(fds[i]);
@@ -81,11 +82,11 @@ static int write_job(const struct exchange *x, struct slice request) {
     return fd;
 }
 
-static bool understood(const struct exchange *x, struct slice request) {
+/* put: what it says, where it is one. */
+static bool understood(const struct exchange *x, struct slice request, struct tree_put *put) {
     struct tree_get get;
-    struct tree_put put;
     if (strcmp(x->service->name, "put") == 0)
-        return tree_get_put(request, &put) == 0;
+        return tree_get_put(request, put) == 0;
     return tree_get_get(request, &get) == 0;
 }
 
@@ -138,6 +139,8 @@ static int start(struct file_worker *w, struct exchange *x, struct slice request
         e = spawn(w, &account, as != NULL && geteuid() == 0,
                   (const int[]){pair[1], pair[1], said[1], job, x->host->audit, memory, control[1]});
     w->gate_end = pair[0];
+    if (e == 0 && w->named)
+        w->near = fcntl(pair[0], F_DUPFD_CLOEXEC, 0); /* -1: the end of the connection ends it, sooner or later */
     w->said = said[0];
     w->control = control[0];
     const int ours[] = {pair[1], said[1], control[1], job, memory};
@@ -172,14 +175,18 @@ static void tell_end(struct file_worker *w, const struct ll_child_end *end) {
     buf_free(&b);
 }
 
+static void go_on(struct service_host *host);
+
 static void child_ended(void *arg, const struct ll_child_end *end) {
     struct file_worker *w = arg;
+    struct service_host *host = w->host;
     join_end(w);
     if (w->x != NULL) {
         tell_end(w, end);
         w->x->state = NULL;
     }
     worker_free(w);
+    go_on(host);
 }
 
 void file_workers_close(struct service_host *host) {
@@ -211,12 +218,80 @@ static struct file_worker *worker_new(struct exchange *x) {
                               .next = x->host->workers,
                               .x = x,
                               .gate_end = -1,
+                              .near = -1,
                               .said = -1,
                               .control = -1,
                               .began = run_unix_ms(),
                               .child = {.pidfd = -1}};
+    memcpy(w->key, x->peer->key, PEER_KEY);
+    buf_init(&w->request, LIMIT_OPEN_PAYLOAD);
     x->host->workers = w;
     return w;
+}
+
+static void refuse(struct file_worker *w, uint16_t code, uint32_t error, const char *why) {
+    w->x->state = NULL;
+    w->x->ops->refused(w->x, code, error, why);
+    worker_free(w);
+}
+
+static void begin(struct file_worker *w, struct slice request) {
+    struct exchange *x = w->x;
+    int e = start(w, x, request);
+    if (e == 0)
+        e = ll_loop_child(x->host->loop, w->child.pid, child_ended, w, &w->watch);
+    if (e == 0)
+        hand_over(x);
+    else
+        refuse(w, CODE_SYSTEM, e > -4096 ? (uint32_t)-e : 0, "the file worker cannot be started");
+}
+
+/* ---- one attempt after the other ---- */
+
+/* The next one after `w` (NULL: the first) that is an attempt at the same put. */
+static struct file_worker *attempt_after(struct file_worker *w, const struct file_worker *at) {
+    w = w == NULL ? at->host->workers : w->next;
+    while (w != NULL &&
+           !(w != at && w->named && memcmp(w->put, at->put, TREE_ID) == 0 && memcmp(w->key, at->key, PEER_KEY) == 0))
+        w = w->next;
+    return w;
+}
+
+/* The client has begun again, and the connection of an older attempt may be dead without our knowing it: its worker finds it lost now.
+ * Until it has ended it holds the files, so this one waits. False: it is this one that is the older. */
+static bool replace(struct file_worker *w) {
+    struct file_worker *next;
+    for (struct file_worker *o = attempt_after(NULL, w); o != NULL; o = attempt_after(o, w))
+        if (o->attempt >= w->attempt)
+            return false;
+    for (struct file_worker *o = attempt_after(NULL, w); o != NULL; o = next) {
+        next = attempt_after(o, w);
+        if (o->waits)
+            refuse(o, CODE_CONFLICT, 0, "a later attempt has begun");
+        else
+            w->waits = true;
+        if (!o->waits && o->near >= 0)
+            shutdown(o->near, SHUT_RDWR);
+    }
+    return true;
+}
+
+static void keep_request(struct file_worker *w, struct slice request) {
+    buf_add(&w->request, request.data, request.size);
+    if (w->request.failed != 0)
+        refuse(w, CODE_SYSTEM, ENOMEM, "the request cannot be kept");
+}
+
+/* Begins what waited, when nothing before it is left. */
+static void go_on(struct service_host *host) {
+    struct file_worker *next;
+    for (struct file_worker *w = host->workers; w != NULL; w = next) {
+        next = w->next;
+        if (!w->waits || attempt_after(NULL, w) != NULL)
+            continue;
+        w->waits = false;
+        begin(w, (struct slice){buf_front(&w->request), buf_size(&w->request)});
+    }
 }
 
 static void opened(struct exchange *x, uint8_t flags, struct slice request) {
@@ -225,25 +300,27 @@ static void opened(struct exchange *x, uint8_t flags, struct slice request) {
         x->ops->refused(x, CODE_NO_GRANT, 0, forbidden);
         return;
     }
-    if ((flags & MESSAGE_RESUME) != 0 || !understood(x, request)) {
+    struct tree_put put = {0};
+    if ((flags & MESSAGE_RESUME) != 0 || !understood(x, request, &put)) {
         x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
         return;
     }
     struct file_worker *w = worker_new(x);
-    int e = -ENOMEM;
-    if (w != NULL) {
-        e = start(w, x, request);
-        if (e == 0)
-            e = ll_loop_child(x->host->loop, w->child.pid, child_ended, w, &w->watch);
-    }
-    if (e != 0) {
-        if (w != NULL)
-            worker_free(w);
-        x->ops->refused(x, CODE_SYSTEM, e > -4096 ? (uint32_t)-e : 0, "the file worker cannot be started");
+    if (w == NULL) {
+        x->ops->refused(x, CODE_SYSTEM, ENOMEM, "the file worker cannot be started");
         return;
     }
     x->state = w;
-    hand_over(x);
+    w->named = put.id.size == TREE_ID;
+    w->attempt = put.attempt;
+    if (w->named)
+        memcpy(w->put, put.id.data, TREE_ID);
+    if (w->named && (!attempts_come(&x->host->attempts, w->key, w->put, w->attempt) || !replace(w)))
+        refuse(w, CODE_CONFLICT, 0, "a later attempt has begun");
+    else if (!w->waits)
+        begin(w, request);
+    else
+        keep_request(w, request);
 }
 
 /* SPLIT: others may join. The first id holds. */
@@ -264,7 +341,11 @@ static void gone(struct exchange *x, enum exchange_leave why) {
     w->x = NULL;
     if (w->gate_end >= 0)
         close(w->gate_end);
-    w->gate_end = -1;
+    if (w->near >= 0)
+        close(w->near);
+    w->gate_end = w->near = -1;
+    if (w->waits)
+        worker_free(w);
 }
 
 #define TRANSFER_SERVICE(word, verb)                                                                                   \

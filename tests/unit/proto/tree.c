@@ -431,24 +431,35 @@ static int judge_put(const struct tree_put *p, struct tree_put *out, struct buf 
 }
 
 static void requests_to_put(void **unused) {
+    static const uint8_t id[TREE_ID] = "0123456789abcdef";
     struct buf b;
-    struct tree_put out, p = {TREE_FLAGS, TREE_NEVER, text("~/x")};
+    struct tree_put out, p = {TREE_PUT_FLAGS, TREE_NEVER, text("~/x"), {id, sizeof id}, 0x01020304}, named = p;
     (void)unused;
     buf_init(&b, 4096);
     assert_int_equal(judge_put(&p, &out, &b), 0);
-    assert_true(out.flags == TREE_FLAGS && out.overwrite == TREE_NEVER);
+    assert_true(out.flags == TREE_PUT_FLAGS && out.overwrite == TREE_NEVER && out.attempt == 0x01020304);
     same_slice(out.destination, p.destination);
+    same_slice(out.id, p.id);
     for (size_t n = 0; n < buf_size(&b); n++)
         assert_int_equal(tree_get_put((struct slice){buf_front(&b), n}, &out), LL_EFORMAT);
+    tree_set_attempt(buf_front(&b), buf_size(&b), UINT32_MAX - 1);
+    assert_int_equal(tree_get_put((struct slice){buf_front(&b), buf_size(&b)}, &out), 0);
+    assert_int_equal(out.attempt, UINT32_MAX - 1);
+    same_slice(out.id, p.id);
     buf_add_u8(&b, 0);
     assert_int_equal(tree_get_put((struct slice){buf_front(&b), buf_size(&b)}, &out), LL_EFORMAT);
+    p.flags &= (uint8_t)~TREE_NAMED;
+    assert_int_equal(judge_put(&p, &out, &b), 0);
+    assert_true(out.id.size == 0 && out.attempt == 0);
     p.destination.size = 0;
     assert_int_equal(judge_put(&p, &out, &b), 0);
     p.destination = (struct slice){(const uint8_t *)"a\0", 2};
     assert_int_equal(judge_put(&p, &out, &b), LL_EFORMAT);
-    p.destination.size = 1, p.flags = TREE_FLAGS + 1;
-    assert_int_equal(judge_put(&p, &out, &b), LL_EFORMAT);
-    p.flags = 0, p.overwrite = TREE_NEVER + 1;
+    for (unsigned flag = 1; flag < 256; flag *= 2) {
+        p = named, p.flags = (uint8_t)(TREE_NAMED | flag);
+        assert_int_equal(judge_put(&p, &out, &b), (flag & TREE_PUT_FLAGS) != 0 ? 0 : LL_EFORMAT);
+    }
+    p = named, p.overwrite = TREE_NEVER + 1;
     assert_int_equal(judge_put(&p, &out, &b), LL_EFORMAT);
     buf_free(&b);
 }
