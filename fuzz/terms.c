@@ -18,7 +18,6 @@ enum { MOST_WORDS = 8 };
 
 struct one {
     struct terms terms; /* first: see TERMS_WORDS */
-    bool taken;
 };
 
 struct command {
@@ -38,15 +37,12 @@ static int set_nothing(void *object, const char *value) {
 }
 
 static void *add(void *list) {
-    struct one *one = list;
-    bool second = one->taken;
-    one->taken = true;
-    return second ? NULL : one;
+    return list;
 }
 
 static int parse(struct one *one, const struct buf *text) {
     static const struct record_word words[] = {{"grant", set_nothing, true, false}, TERMS_WORDS, {0}};
-    static const struct record_format format = {words, add};
+    static const struct record_format format = {.words = words, .most = 1, .full = "more than one", .add = add};
     struct ll_error_info info = {0};
     return record_parse(&format, one, "terms", buf_front(text), buf_size(text), &info);
 }

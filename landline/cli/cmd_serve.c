@@ -73,7 +73,7 @@ static int add_listener(struct server *s, ll_socket *socket) {
 static int read_address(const char *text, struct ll_address *address, bool *dual) {
     char host[256];
     int port = DEFAULT_PORT;
-    int e = ll_address_split(text, host, sizeof host, &port);
+    int e = text[0] == '\0' ? LL_EADDRESS : ll_address_split(text, host, sizeof host, &port);
     bool any = host[0] == '\0' || strcmp(host, "*") == 0;
     *dual = any && ll_has_dualstack_ipv6() == 1;
     if (e == 0)
@@ -83,8 +83,8 @@ static int read_address(const char *text, struct ll_address *address, bool *dual
                                                            : host,
                           port);
     if (e != 0)
-        cli_error("--listen %s: not an address; write 192.0.2.1:%d, [::1]:%d or :%d", text, DEFAULT_PORT, DEFAULT_PORT,
-                  DEFAULT_PORT);
+        cli_error("--listen '%s': not an address; write 192.0.2.1:%d, [::1]:%d or :%d", text, DEFAULT_PORT,
+                  DEFAULT_PORT, DEFAULT_PORT);
     return e;
 }
 

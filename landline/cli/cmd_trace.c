@@ -1,6 +1,7 @@
 /* landline trace: what TCP did, drawn. */
 #include "landline/cli/cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -263,6 +264,11 @@ static const char *take_bytes(void *target, const char *value) {
     return out->failed == 0 ? NULL : "is too long";
 }
 
+static const char *take_columns(void *target, const char *value) {
+    static_assert(DRAW_NARROWEST == 60 && DRAW_WIDEST == 200, "the sentence says so");
+    return number_parse(value, DRAW_NARROWEST, DRAW_WIDEST, target) != 0 ? "is not a number from 60 to 200" : NULL;
+}
+
 static int terminal_columns(void) {
     struct winsize size;
     const char *set = getenv("COLUMNS");
@@ -290,7 +296,7 @@ static int prepare(struct request *r) {
     if (language < 0)
         return cli_usage(r->command, "--lang: '%s' is not en or zh", r->language);
     r->style.language = (enum words_language)language;
-    r->style.columns = r->columns > 0 ? (int)(r->columns < DRAW_WIDEST ? r->columns : DRAW_WIDEST) : terminal_columns();
+    r->style.columns = r->columns > 0 ? (int)r->columns : terminal_columns();
     r->style.ascii = r->style.ascii || (language == WORDS_EN && isatty(STDOUT_FILENO) && !speaks_utf8());
     r->style.color = isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL;
     r->target.send = buf_front(&r->bytes);
@@ -335,7 +341,7 @@ int cmd_trace(const struct command *self, int argc, char **argv) {
         {"interface", 'i', OPTION_TEXT, &r.place.interface, "NAME", "capture there only", NULL},
         {"ipv4", '4', OPTION_FLAG, &r.ipv4, NULL, "IPv4 only", NULL},
         {"ipv6", '6', OPTION_FLAG, &r.ipv6, NULL, "IPv6 only", NULL},
-        {"columns", 0, OPTION_NUMBER, &r.columns, "N", "width of the picture, 60 to 200", NULL},
+        {"columns", 0, OPTION_CALL, &r.columns, "N", "width of the picture, 60 to 200", take_columns},
         {"ascii", 0, OPTION_FLAG, &r.style.ascii, NULL, "draw with ASCII characters only", NULL},
         {0},
     };

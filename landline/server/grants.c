@@ -1,5 +1,6 @@
 #include "landline/server/grants.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +63,9 @@ void grants_free(struct grants *grants) {
 }
 
 int grants_parse(struct grants *grants, const char *name, const void *text, size_t n, struct ll_error_info *info) {
-    const struct record_format format = {.words = words, .add = add};
+    static_assert(LIMIT_GRANTS == 10000, "the sentence says how many");
+    static const struct record_format format = {
+        .words = words, .most = LIMIT_GRANTS, .full = "more than 10000 grants", .add = add};
     return record_parse(&format, grants, name, text, n, info);
 }
 

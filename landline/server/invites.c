@@ -1,5 +1,6 @@
 #include "landline/server/invites.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,7 +75,9 @@ void invites_free(struct invites *invites) {
 }
 
 int invites_parse(struct invites *invites, const char *name, const void *text, size_t n, struct ll_error_info *info) {
-    const struct record_format format = {.words = words, .add = add};
+    static_assert(LIMIT_INVITES == 1000, "the sentence says how many");
+    static const struct record_format format = {
+        .words = words, .most = LIMIT_INVITES, .full = "more than 1000 invites", .add = add};
     return record_parse(&format, invites, name, text, n, info);
 }
 

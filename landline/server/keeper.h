@@ -34,6 +34,7 @@ struct link {
     uint32_t number;
     struct peer peer;
     bool granted;
+    bool starved; /* what it is granted did not fit in memory */
     struct errand *errands;
 };
 

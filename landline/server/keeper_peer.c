@@ -219,6 +219,8 @@ static void take_open(struct keeper *keeper, struct link *link, const struct ipc
         say_refused(&e->x, CODE_MALFORMED, 0, "the request cannot be understood");
     else if (service == NULL)
         say_refused(&e->x, CODE_UNKNOWN_SERVICE, 0, "the server has no such service");
+    else if (link->starved)
+        say_refused(&e->x, CODE_FULL, 0, "the server is out of memory");
     else if (!link->granted || (service->verbs & link->peer.terms.verbs) == 0)
         say_refused(&e->x, CODE_NO_GRANT, 0, "the grant of this key does not cover this service");
     else if (keeper->end_at != LL_NEVER)
@@ -287,7 +289,9 @@ static void look_up(struct keeper *keeper, struct link *link) {
     memcpy(pin.bytes, link->peer.key, sizeof pin.bytes);
     const struct grant *grant = grants_find(&keeper->grants, &pin);
     terms_free(&link->peer.terms);
-    link->granted = grant != NULL && !grant->revoked && terms_copy(&link->peer.terms, &grant->terms) == 0;
+    bool may = grant != NULL && !grant->revoked;
+    link->granted = may && terms_copy(&link->peer.terms, &grant->terms) == 0;
+    link->starved = may && !link->granted;
     if (link->granted)
         memcpy(link->peer.label, grant->label, sizeof link->peer.label);
 }

@@ -16,6 +16,7 @@ struct parse {
     void *list, *object;
     const char *name;
     unsigned line;
+    size_t count;  /* records so far */
     uint32_t seen; /* bit i: word i stood in this record */
     struct ll_error_info *info;
 };
@@ -54,6 +55,8 @@ static int take(struct parse *p, size_t index, const char *value) {
         int e = finish(p);
         if (e != 0)
             return e;
+        if (++p->count > p->format->most)
+            return fail(p, LL_ELIMIT, p->format->full);
         p->seen = 0;
         p->object = p->format->add(p->list);
         if (p->object == NULL)

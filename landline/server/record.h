@@ -28,11 +28,13 @@ struct record_word {
 
 struct record_format {
     const struct record_word *words;
+    size_t most;      /* records that a file may have … */
+    const char *full; /* … and what is said of one with more */
     /* A new object for the next record, part of `list`; NULL when memory runs out. */
     void *(*add)(void *list);
 };
 
-/* Parses the whole text into `list`. 0, LL_EFORMAT or -ENOMEM with the reason and "name:line" in `info` (may be NULL);
+/* Parses the whole text into `list`. 0, LL_EFORMAT, LL_ELIMIT or -ENOMEM with the reason and "name:line" in `info` (may be NULL);
  * what was parsed before an error stays in the list, for the caller to free. */
 int record_parse(const struct record_format *format, void *list, const char *name, const void *text, size_t n,
                  struct ll_error_info *info);

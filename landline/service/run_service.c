@@ -1,4 +1,5 @@
 /* The services of the run family, as exchanges. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,8 +30,8 @@ static void open_run(struct exchange *x, uint8_t flags, struct slice payload) {
     struct run_request request;
     (void)flags; /* a resumed run and a new one are told apart by the id alone */
     int e = run_request_get(payload, &request);
-    const char *why = e != 0 ? "the request cannot be understood" : NULL;
-    uint16_t code = e == LL_ELIMIT ? CODE_LIMIT : CODE_MALFORMED;
+    const char *why = e == 0 ? NULL : e == -ENOMEM ? "the server is out of memory" : "the request cannot be understood";
+    uint16_t code = e == LL_ELIMIT ? CODE_LIMIT : e == -ENOMEM ? CODE_FULL : CODE_MALFORMED;
     uint8_t state = 0;
     struct run *run = NULL;
     enum claim claim = CLAIM_REQUEST;

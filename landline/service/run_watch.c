@@ -305,8 +305,9 @@ void run_watch(struct run *run, struct exchange *x, uint8_t state, const uint64_
     uint64_t missed[2] = {0, 0};
     struct watcher *w = calloc(1, sizeof *w);
     if (w == NULL || place(run, w, have, missed) != 0) {
+        x->ops->refused(x, w == NULL ? CODE_INTERNAL : CODE_MALFORMED, 0,
+                        w == NULL ? "the server is out of memory" : "more bytes claimed than were written");
         free(w);
-        x->ops->refused(x, w == NULL ? CODE_INTERNAL : CODE_MALFORMED, 0, "more bytes claimed than were written");
         runs_let_go(run);
         return;
     }

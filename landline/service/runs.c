@@ -250,18 +250,18 @@ static struct run *start(struct runs *runs, const struct peer *peer, const struc
     if ((*text = full(runs, peer)) != NULL)
         return NULL;
     buf_init(&record, LIMIT_BUFFER);
-    *code = CODE_INTERNAL;
-    *text = "the server is out of memory";
+    *text = "the server is out of memory"; /* code FULL: certainly not started, and the id stays unknown */
     int e = ledger_start(runs->ledger, peer->key, request, runs_now(), &entry, &record);
     if (e == 0 && append(runs, &record) != 0) {
         ledger_unstart(runs->ledger, entry);
-        *code = CODE_SYSTEM; /* certainly not started: INTERNAL would have the client ask again */
+        *code = CODE_SYSTEM; /* the same, but to ask again is of no use */
         *text = "the server cannot write its ledger: is the disk full?";
         e = -EIO;
     }
     buf_free(&record);
     if (e != 0)
         return NULL;
+    *code = CODE_INTERNAL;
     struct run *run = run_new(runs, peer, request);
     if (run == NULL)
         return NULL; /* the id stays used: nothing was started, and nothing will be */

@@ -36,10 +36,10 @@ WRONG = {
     "NAME=SOFT[:HARD]": ["", "nofile", "nofile=", "nofile=x", "nofile=2:1", "nofile=1:", "nofiles=3", "=3", "nofile=-1"],
     "NAME=VALUE": ["", "X", "=x"], "kill|keep[=DURATION]": ["", "maybe", "keep=", "keep=0", "keep=x", "kill=1s"],
     "start|now": ["", "end"], "WHEN": ["", "sometimes"], "HOW": ["", "gzip"], "LANG": ["", "xx"], "VERBS": ["fly", "run,fly"],
-    "ADDR:PORT": ["nonsense", "127.0.0.1:65536"], "HOST:PORT": ["a:b:c", "h:65536"],
+    "ADDR:PORT": ["", "nonsense", "127.0.0.1:65536"], "HOST:PORT": ["a:b:c", "h:65536"],
     ("get", "streams"): NUMBERS + ["0", "9"], ("put", "streams"): NUMBERS + ["0", "9"],
     ("run", "nice"): ["", "x", "20", "-21", "--5", "1.5"], ("serve", "clients"): NUMBERS + ["0", "16385"],
-    ("invite", "runs"): NUMBERS, ("trace", "count"): NUMBERS, ("trace", "columns"): NUMBERS,
+    ("invite", "runs"): NUMBERS, ("trace", "count"): NUMBERS, ("trace", "columns"): NUMBERS + ["0", "59", "201"],
     ("ping", "count"): NUMBERS, ("invite", "root"): ["relative"], ("grants", "root"): ["relative"],
     # These do not go with the operands above; test_bad_input.py has them.
     ("invite", "as"): [], ("invite", "address"): [], ("classic", "listen"): [], ("trace", "watch"): [], ("shell", "name"): [""],

@@ -85,6 +85,32 @@ static void broken_files(void **state) {
     }
 }
 
+/* One record more than there may be is said with the file, the line and the number. */
+static void record_limit(void **state) {
+    (void)state;
+    static const char record[] = "grant " PIN "\n  label x\n  created 1\n  verbs run\n";
+    char line[32];
+    struct buf text;
+    buf_init(&text, LIMIT_BUFFER);
+    for (int i = 0; i <= LIMIT_GRANTS; i++) {
+        struct grants grants = {0};
+        struct ll_error_info info = {0};
+        buf_add(&text, record, sizeof record - 1);
+        if (i < LIMIT_GRANTS - 2)
+            continue;
+        int e = grants_parse(&grants, "f", buf_front(&text), buf_size(&text), &info);
+        assert_int_equal(e, i < LIMIT_GRANTS ? 0 : LL_ELIMIT);
+        if (e == 0)
+            assert_int_equal(grants.count, i + 1);
+        snprintf(line, sizeof line, "f:%d", 4 * LIMIT_GRANTS + 1);
+        assert_string_equal(info.subject, e == 0 ? "" : line);
+        if (e != 0)
+            assert_string_equal(info.call, "more than 10000 grants");
+        grants_free(&grants);
+    }
+    buf_free(&text);
+}
+
 static void line_limit(void **state) {
     (void)state;
     for (int extra = -1; extra <= 1; extra++) {
@@ -185,8 +211,13 @@ static void enrolment(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grants_round_trip), cmocka_unit_test(labels_differ), cmocka_unit_test(broken_files),
-        cmocka_unit_test(line_limit),        cmocka_unit_test(commands),      cmocka_unit_test(names),
+        cmocka_unit_test(grants_round_trip),
+        cmocka_unit_test(labels_differ),
+        cmocka_unit_test(broken_files),
+        cmocka_unit_test(record_limit),
+        cmocka_unit_test(line_limit),
+        cmocka_unit_test(commands),
+        cmocka_unit_test(names),
         cmocka_unit_test(enrolment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
