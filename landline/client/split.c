@@ -38,8 +38,9 @@ struct split {
     int control[2]; /* ours, the engine's; -1: no attempt */
     struct widen widen;
     unsigned losses;
-    int64_t not_before;                      /* after a loss: when others may join again */
-    bool running, joined, lost, again, told; /* joined: one has, in this attempt */
+    int64_t not_before; /* after a loss: when others may join again */
+    bool running, asked, lost, again,
+        told; /* asked: to join, in this attempt; who never hears that it has may have been used */
     ll_timer *timer;
     struct branch branches[TREE_STREAMS]; /* [0] is not used */
 };
@@ -54,7 +55,7 @@ static void tell(struct split *s, const char *text) {
 
 static void branch_opened(void *arg) {
     struct branch *b = arg;
-    b->opened = b->split->joined = true;
+    b->opened = true;
 }
 
 /* The rest is the timer's: this one's own call is still going on. */
@@ -121,6 +122,7 @@ static void start(struct split *s, struct branch *b, uint8_t number) {
     int e = request.failed != 0 ? request.failed : client_like(s->first, &b->client);
     if (e == 0)
         e = client_transfer_start(b->client, &options, &b->transfer);
+    s->asked = s->asked || e == 0;
     buf_free(&request);
     if (e != 0) {
         failure_set(&failure, e, "%s", ll_strerror(e));
@@ -196,7 +198,7 @@ void split_free(struct split *s) {
 
 int split_begin(struct split *s, struct session *session, uint32_t stream) {
     split_end(s);
-    s->joined = false;
+    s->asked = false;
     int e = random_bytes(s->id, sizeof s->id);
     if (e == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->control) != 0)
         e = -errno;
@@ -238,7 +240,7 @@ void split_end(struct split *s) {
 }
 
 bool split_again(struct split *s) {
-    if (!s->joined)
+    if (!s->asked)
         return false;
     s->losses += s->running; /* the server's side has lost it, and ours not yet */
     s->running = false;

@@ -164,6 +164,9 @@ static void engine_ended(struct client_transfer *t) {
     t->running = false;
     t->engine_over = true;
     ll_watch_set(t->watch, 0);
+    /* A further stream is lost that the server used, and the server may not know it. */
+    if (t->engine_result == LL_ELOST && t->split != NULL && !t->broken && !t->output_over)
+        client_transfer_break(t);
     if (link != NULL && t->stream != 0) {
         session_end(link_session(link), t->stream, 0);
         link_ready(link, NULL);

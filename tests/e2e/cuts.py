@@ -28,7 +28,8 @@ HEARD = {RST: (), FIN: (UP, DOWN), FREEZE: (), HALF_UP: (UP,), HALF_DOWN: (DOWN,
 # A frozen link is noticed by silence alone: sooner than anybody would want it, but not at once.
 ENVIRONMENT = {"LANDLINE_BROKER": "off", "LANDLINE_SILENCE": "700ms"}
 
-Cut = collections.namedtuple("Cut", "how direction offset")
+# `line`: which connection of an attempt it is, where there are several.
+Cut = collections.namedtuple("Cut", "how direction offset line", defaults=[0])
 
 
 def fast_folder():
@@ -49,8 +50,11 @@ class Link:
         self.sockets = (client, server)
         self.passed, self.held, self.done = [0, 0], [b"", b""], [False, False]
         self.dead = False
+        self.began = time.monotonic()
         for direction, s in enumerate(self.sockets):
             s.setblocking(False)
+            if slot.sweep.session.lines > 1:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
             s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             slot.sweep.watch(s.fileno(), lambda events, d=direction: self.step(d, events))
 
@@ -88,10 +92,13 @@ class Link:
                 return
         if not self.dead:
             self.interests()
+        if self.slot.sweep.session.lines > 1:
+            self.slot.look_at_holds()
 
     def interests(self):
         for side, s in enumerate(self.sockets):
-            events = select.EPOLLIN if not self.held[side] and not self.done[side] else 0
+            waits = self.held[side] or self.done[side] or self.slot.sweep.session.holds(self.slot, self, side)
+            events = select.EPOLLIN if not waits else 0
             self.slot.sweep.change(s.fileno(), events | (select.EPOLLOUT if self.held[1 - side] else 0))
 
     def end(self, how):
@@ -162,7 +169,7 @@ class Slot:
         self.drain()
         self.number, self.place, self.cuts = number, place, list(cuts)
         self.shown, self.typed, self.master = b"", False, -1
-        self.deadline = time.monotonic() + support.PATIENCE
+        self.deadline = time.monotonic() + self.sweep.session.patience
         for fd in (self.output, self.complaint):
             os.ftruncate(fd, 0)
             os.lseek(fd, 0, os.SEEK_SET)
@@ -176,8 +183,13 @@ class Slot:
         self.pidfd = os.pidfd_open(self.pid)
         self.sweep.watch(self.pidfd, self.ended)
 
-    def passed(self, direction):
-        return sum(link.passed[direction] for link in self.links)
+    def passed(self, line, direction):
+        return self.links[line].passed[direction] if line < len(self.links) else 0
+
+    def look_at_holds(self):
+        for link in self.links:
+            if not link.dead:
+                link.interests()
 
     def ended(self, events):
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
@@ -205,8 +217,17 @@ class Slot:
 # --- the sessions ---
 
 
-class Run:
+class Session:
     once = False  # whether there is no other link after the first
+    lines = 1  # connections of an attempt
+    patience = support.PATIENCE
+
+    def holds(self, slot, link, direction):
+        """Whether nothing is taken from this side of a link for now."""
+        return False
+
+
+class Run(Session):
     right = b"some input\nand more\n"
 
     def __init__(self, sweep):
@@ -370,14 +391,14 @@ class Text(Shell):
             at += 1 + at % 3
 
 
-class Files:
-    """A tree of small files, fresh or over an older one in which some of it is there, other."""
+class Files(Session):
+    """A tree of small files, fresh or over an older one in which some of it is there, other, and something else too. It arrives
+    whatever was cut, for there is always another link."""
 
-    once = False
-
+    options = ()
     put = over = False
     contents = {"empty": b"", "small": b"0123456789", "below/other": random.Random(7).randbytes(300)}
-    old = {"small": b"older", "below/other": b"older too"}
+    old = {"small": b"older", "below/other": b"older too", "below/kept": b"not in the source"}
 
     def __init__(self, sweep):
         self.sweep = sweep
@@ -397,23 +418,27 @@ class Files:
         os.mkdir(slot.there)
         if self.over:
             self.write(os.path.join(slot.there, "tree"), self.old)
-        words = ["put", "-q", self.source, "box:" + slot.there] if self.put else ["get", "-q", "box:" + self.source, slot.there]
-        slot.spawn(words, self.null)
+        ends = [self.source, "box:" + slot.there] if self.put else ["box:" + self.source, slot.there]
+        slot.spawn(["put" if self.put else "get", "-q", *self.options, *ends], self.null)
 
     def end(self, slot):
         pass
 
+    def output(self, slot):
+        return b""
+
     def check(self, slot, status):
-        complaint = slot.text(slot.complaint)
-        assert status == 0, (status, complaint)
-        for name, data in self.contents.items():
-            allowed = [data] if status == 0 else [data, self.old.get(name) if self.over else None]
-            try:
-                with open(os.path.join(slot.there, "tree", name), "rb") as f:
-                    found = f.read()
-            except FileNotFoundError:
-                found = None
-            assert found in allowed, (name, found, status, complaint)
+        assert status == 0, (status, slot.text(slot.complaint))
+        assert not slot.text(slot.complaint) and os.listdir(slot.there) == ["tree"], slot.text(slot.complaint)
+        found = {}
+        for folder, _, names in os.walk(os.path.join(slot.there, "tree")):
+            for name in names:
+                path = os.path.join(folder, name)
+                with open(path, "rb") as f:
+                    found[os.path.relpath(path, os.path.join(slot.there, "tree"))] = f.read()
+        want = {**(self.old if self.over else {}), **self.contents}
+        assert found.keys() == want.keys(), found.keys()
+        assert not [name for name in want if found[name] != want[name]]
         shutil.rmtree(slot.there, ignore_errors=True)
         return False
 
@@ -430,8 +455,28 @@ class PutOver(Files):
     put = over = True
 
 
+class Split(Files):
+    """A large file over two connections: when one has taken its share, it takes no more before the other has come as far; but not so
+    long that it would seem dead."""
+
+    lines, options = 2, ("--streams", "2")
+    patience = 30  # less than the silence after which a server gives a link up: it is not waited for
+    contents = {"large": random.Random(8).randbytes(7 << 20), "small": b"0123456789"}
+
+    def holds(self, slot, link, direction):
+        if direction != (UP if self.put else DOWN) or link.passed[direction] < 1 << 20:
+            return False
+        return time.monotonic() < link.began + 0.4 and not any(
+            other is not link and not other.dead and other.passed[direction] > 200000 for other in slot.links)
+
+
+class PutSplit(Split):
+    put = True
+
+
 SESSIONS = {"run": Run, "given-up": GivenUp, "shell": Shell, "named-shell": NamedShell, "text": Text, "get": Files,
-            "get-over": FilesOver, "put": Put, "put-over": PutOver}
+            "get-over": FilesOver, "put": Put, "put-over": PutOver, "get-split": Split,
+            "put-split": PutSplit}
 
 
 # --- all of it ---
@@ -465,8 +510,8 @@ class Sweep:
         if self.waits.pop(fd, None):
             self.epoll.unregister(fd)
 
-    def wait(self, seconds):
-        for fd, events in self.epoll.poll(seconds):
+    def wait(self):
+        for fd, events in self.epoll.poll(1 if self.session.lines == 1 else 0.1):
             call = self.waits.get(fd)
             if call:
                 call(events)
@@ -490,16 +535,16 @@ class Sweep:
         self.finished.append(slot)
 
     def record(self):
-        """The bytes of an uncut session in each direction, at most."""
-        totals = [0, 0]
+        """The bytes of an uncut session on each line and in each direction, at most."""
+        totals = [[0, 0] for _ in range(self.session.lines)]
         slot = self.slots[0]
         for _ in range(3):
             self.finished = []
             self.begin(slot, "no cut", [])
             while not self.finished and not self.problems:
-                self.wait(1)
+                self.wait()
                 self.look_at_the_clock()
-                totals = [max(totals[d], slot.passed(d)) for d in (UP, DOWN)]
+                totals = [[max(total[d], slot.passed(line, d)) for d in (UP, DOWN)] for line, total in enumerate(totals)]
             assert not self.problems, self.problems
         return totals
 
@@ -519,17 +564,19 @@ class Sweep:
                 slot.cut_at = next(places, None)
                 if slot.cut_at:
                     busy += 1
-                    cuts = [slot.cut_at, *more(slot.cut_at)]
+                    cuts = [*[None] * slot.cut_at.line, slot.cut_at, *more(slot.cut_at)]
                     self.begin(slot, ", then ".join(map(str, cuts)), cuts)
             if not busy:
                 break
-            self.wait(1)
+            self.wait()
             self.look_at_the_clock()
         assert not self.problems, "\n".join(self.problems)
 
     def look_at_the_clock(self):
         now = time.monotonic()
         for slot in self.slots:
+            if self.session.lines > 1:
+                slot.look_at_holds()
             if slot.pid and now > slot.deadline:
                 self.problems.append("%s: no end; it said %r, %r" % (slot.place, self.session.output(slot),
                                                                     slot.text(slot.complaint)))

@@ -13,7 +13,8 @@ import cuts
 from pair import pair
 
 SAMPLE = 40
-AT_ONCE = 32
+AT_ONCE = 32  # divided by the connections that each has
+EDGE = 5000
 
 
 def seed():
@@ -22,11 +23,18 @@ def seed():
     return chosen
 
 
+def offsets(total):
+    """Every byte; of a session with bulk in it every one of its beginning and its end, and some between."""
+    if total < 4 * EDGE:
+        return range(total + 1)
+    return [*range(EDGE), *range(EDGE, total - EDGE, 40009), *range(total - EDGE, total + 1)]
+
+
 def places(totals, chosen, done):
     """The first cut of each session."""
     wanted = os.environ.get("LANDLINE_CUTS", str(SAMPLE))
-    every = (cuts.Cut(how, direction, offset) for direction in (cuts.UP, cuts.DOWN) for how in cuts.KINDS
-             for offset in range(totals[direction] + 1))
+    every = (cuts.Cut(how, direction, offset, line) for line, total in enumerate(totals) for direction in (cuts.UP, cuts.DOWN)
+             for how in cuts.KINDS for offset in offsets(total[direction]))
     left = [place for place in every if place not in done]
     return chosen.sample(left, len(left) if wanted == "all" else min(int(wanted), len(left)))
 
@@ -43,7 +51,7 @@ class Done:
                 self.lines = set(f.read().splitlines())
 
     def line(self, place):
-        return "%s: %s, %d, %d" % (self.name, *place)
+        return "%s: %s, %d, %d, %d" % (self.name, *place)
 
     def __contains__(self, place):
         return self.line(place) in self.lines
@@ -60,19 +68,20 @@ def test_a_session_cut_at_a_byte(landline, name):
     chosen = random.Random(seed())
     done = Done(name)
     with pair(landline, env=cuts.ENVIRONMENT) as both:
-        sweep = cuts.Sweep(both, name, AT_ONCE)
+        sweep = cuts.Sweep(both, name, AT_ONCE // cuts.SESSIONS[name].lines)
         try:
             totals = sweep.record()
             todo = places(totals, chosen, done)
 
             def more(place):
                 """Connections that follow may be cut as well."""
-                return [cuts.Cut(chosen.choice(cuts.KINDS), direction, chosen.randrange(totals[direction] + 1))
-                        for direction in (cuts.UP, cuts.DOWN) if chosen.random() < 0.3]
+                return [cuts.Cut(chosen.choice(cuts.KINDS), direction, chosen.choice(offsets(total[direction])), line)
+                        for line, total in enumerate(totals) for direction in (cuts.UP, cuts.DOWN) if chosen.random() < 0.3]
 
             sweep.cut(todo, more, done.add)
             both.server.stop()
             sweep.check_effects()
         finally:
             sweep.close()
-        print("%s: %d bytes up, %d down: %d cuts in %d sessions, all well" % (name, *totals, sweep.made, sweep.sessions))
+        bytes_ = " and ".join("%d bytes up, %d down" % tuple(total) for total in totals)
+        print("%s: %s: %d cuts in %d sessions, all well" % (name, bytes_, sweep.made, sweep.sessions))

@@ -107,6 +107,18 @@ def test_one_is_lost(slow, room, verb, how):
     assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 4 << 20
 
 
+@pytest.mark.parametrize("how", [relay.RST, relay.FREEZE])
+@pytest.mark.parametrize("offset", [700, 730, 760])  # behind the handshake, before the end of OPENED
+def test_one_is_lost_that_only_the_server_knows(slow, room, how, offset):
+    """It has joined there, and has had its turn; its client never heard so."""
+    source, target = (os.path.join(room, n) for n in ("source", "target"))
+    want = fill(source, SIZE // 4)
+    slow.relay.cuts = [None, relay.Cut(how, relay.DOWN, offset)]
+    done = slow.run("get", "--streams", "2", "box:" + source, target, env={"LANDLINE_SILENCE": "1s"}, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert digest(target) == want and leftovers(room) == [] and slow.relay.cuts == []
+
+
 @pytest.mark.parametrize("verb", ["get", "put"])
 def test_again_and_again(slow, room, verb):
     """Then it goes on with fewer, and in the end with one."""
