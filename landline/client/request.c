@@ -120,7 +120,8 @@ int request_call(struct call **out, const struct ll_run_options *options, uint64
     return error;
 }
 
-int request_attach_call(struct call **out, const struct ll_attach_options *options) {
+int request_attach_call(struct call **out, const struct ll_attach_options *options, uint64_t unix_ms) {
+    uint8_t random[RUN_ID_RANDOM];
     struct run_attach attach = {
         .flags = (uint8_t)((options->from_now ? RUN_FROM_NOW : 0) | (options->take_input ? RUN_TAKE_INPUT : 0)),
         .size = {options->size.rows, options->size.columns, options->size.xpixel, options->size.ypixel}};
@@ -131,5 +132,9 @@ int request_attach_call(struct call **out, const struct ll_attach_options *optio
         return LL_EFORMAT;
     if (options->name != NULL)
         attach.name = text_slice(options->name);
+    int error = random_bytes(random, sizeof random);
+    if (error != 0)
+        return error;
+    attach.call = run_id_make(unix_ms, random);
     return call_new_attach(out, &attach);
 }

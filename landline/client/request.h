@@ -7,6 +7,6 @@
 
 /* A call for these options, with an id of its own. 0, -EINVAL where they contradict each other, LL_ELIMIT, -ENOMEM. */
 int request_call(struct call **out, const struct ll_run_options *options, uint64_t unix_ms);
-int request_attach_call(struct call **out, const struct ll_attach_options *options);
+int request_attach_call(struct call **out, const struct ll_attach_options *options, uint64_t unix_ms);
 
 #endif

@@ -237,7 +237,7 @@ int ll_run_attach(ll_client *client, const struct ll_attach_options *options, co
                   void *arg, ll_run **out) {
     struct call *call;
     *out = NULL;
-    int error = request_attach_call(&call, options);
+    int error = request_attach_call(&call, options, client_unix_ms());
     if (error == 0)
         error = start(client, call, "attach", callbacks, arg, out);
     if (error != 0)

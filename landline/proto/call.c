@@ -36,7 +36,7 @@ int call_new_run(struct call **out, const char *service, const struct run_reques
     if (call == NULL)
         return -ENOMEM;
     run_request_put(&call->request, request);
-    call->id = request->id;
+    call->id = call->own = request->id;
     call->terminal = (request->flags & RUN_TTY) != 0;
     call->no_input = (request->flags & RUN_NO_STDIN) != 0;
     call->named = call->input_floating =
@@ -52,6 +52,7 @@ int call_new_attach(struct call **out, const struct run_attach *attach) {
     call->attach = true;
     run_attach_put(&call->request, attach);
     call->id = attach->id;
+    call->own = attach->call;
     call->terminal = attach->size.rows > 0;
     call->no_input = (attach->flags & RUN_TAKE_INPUT) == 0;
     call->from_now = (attach->flags & RUN_FROM_NOW) != 0;
@@ -78,16 +79,17 @@ void call_free(struct call *call) {
 static void prepare(struct call *call, uint64_t unix_ms) {
     uint8_t *bytes = buf_front(&call->request);
     uint64_t have1 = call->out[0].have, have2 = call->out[1].have;
+    uint64_t birth = run_id_birth(&call->own), age = unix_ms > birth ? unix_ms - birth : 0;
+    if (age > call->age_ms)
+        call->age_ms = age;
     if (call->attach) {
+        run_attach_aged(bytes, buf_size(&call->request), call->age_ms);
         if (call->ever_opened)
             run_attach_again(bytes, buf_size(&call->request), have1, have2);
         if (call->input_gone || call->input_taken) /* it has lost the input, and must not take it from who has it now */
             run_attach_look_on(bytes, buf_size(&call->request));
         return;
     }
-    uint64_t birth = run_id_birth(&call->id), age = unix_ms > birth ? unix_ms - birth : 0;
-    if (age > call->age_ms)
-        call->age_ms = age;
     run_request_again(bytes, call->sent_before, call->age_ms, have1, have2);
 }
 

@@ -35,7 +35,8 @@ static int keep_text(struct call *call, struct slice *text) {
 
 /* A named shell that was there already: from now on it is that run which this call follows. */
 static int follow(struct call *call, const struct run_id *id) {
-    const struct run_attach attach = {.id = *id, .flags = call->no_input ? 0 : RUN_TAKE_INPUT, .size = call->size};
+    const struct run_attach attach = {
+        .id = *id, .flags = call->no_input ? 0 : RUN_TAKE_INPUT, .call = call->own, .size = call->size};
     call->named = false;
     buf_clear(&call->request);
     run_attach_put(&call->request, &attach);

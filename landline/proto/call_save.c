@@ -10,7 +10,7 @@
 #include "landline/proto/call_state.h"
 
 enum {
-    FORMAT = 1,
+    FORMAT = 2,
     SAVED_ATTACH = 1,
     SAVED_TERMINAL = 2,
     SAVED_NO_INPUT = 4,
@@ -61,11 +61,15 @@ static void restore_output(struct reader *r, bool same_hash, struct call_stream 
 
 /* 0 if the request is as long as its kind needs, so that it can be changed in place when it is sent again. */
 static int check_request(struct call *call, struct slice request) {
-    struct run_attach attach;
-    if (call->attach)
-        return run_attach_get(request, &attach);
+    if (call->attach) {
+        struct run_attach attach;
+        int e = run_attach_get(request, &attach);
+        call->own = attach.call;
+        return e;
+    }
     struct run_request run;
     int e = run_request_get(request, &run);
+    call->own = run.id;
     call->named = run.name.size > 0;
     run_request_free(&run);
     return e == 0 || e == -ENOMEM ? e : LL_EFORMAT;

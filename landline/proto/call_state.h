@@ -22,8 +22,9 @@ struct call {
     char service[CALL_SERVICE + 1];
     bool attach; /* the request is an attach, not a run */
     struct buf request;
-    struct run_id id;
-    uint64_t age_ms; /* of the id, as said last: it never falls, whatever the clock does */
+    struct run_id id;  /* of the run */
+    struct run_id own; /* made for this call: the id of a run that it asks for, or what an attach calls itself */
+    uint64_t age_ms;   /* of `own`, as said last: it never falls, whatever the clock does */
     bool terminal, no_input;
     bool from_now; /* attach: the first OPENED says where it begins */
 

@@ -186,6 +186,8 @@ struct run_attach {
     struct run_id id;
     struct slice name; /* with a name the id is zero */
     uint8_t flags;
+    struct run_id call; /* made for this attach, the same whenever it comes back … */
+    uint64_t age_ms;    /* … and how old it is */
     uint64_t have1, have2;
     struct run_window_size size;
 };
@@ -193,6 +195,8 @@ void run_attach_put(struct buf *b, const struct run_attach *r);
 int run_attach_get(struct slice payload, struct run_attach *r);
 /* As run_request_again(), for an encoded attach; also clears FROM_NOW once something is known to have been had. */
 void run_attach_again(uint8_t *bytes, size_t size, uint64_t have1, uint64_t have2);
+/* In an encoded attach, writes the age. */
+void run_attach_aged(uint8_t *bytes, size_t size, uint64_t age_ms);
 /* In an encoded attach, clears TAKE_INPUT. */
 void run_attach_look_on(uint8_t *bytes, size_t size);
 

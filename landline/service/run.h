@@ -53,8 +53,20 @@ struct watcher {
     } out[2];
     bool leaving;   /* was refused; still counts until it is gone */
     bool over;      /* was told the result */
-    bool requested; /* came by a run request … */
-    bool succeeded; /* … and its client has made another connection for it since */
+    bool requested; /* came by a run request; else it calls itself … */
+    struct run_id call;
+    uint64_t age_ms;
+    bool succeeded; /* its client has made another connection for it since */
+};
+
+/* How somebody comes to a run. */
+struct arrival {
+    uint8_t state;    /* as in RESPONSE */
+    uint64_t have[2]; /* bytes that it has */
+    enum claim claim;
+    struct run_id call;          /* of an attach (PROTOCOL 7.5); of a run request, its id */
+    uint64_t age_ms;             /* of that, as the client says */
+    struct run_window_size size; /* of the terminal, if it takes the input; no rows: as it is */
 };
 
 struct run {
@@ -94,6 +106,8 @@ struct run {
     struct watcher *feeder;
     uint64_t feeder_age_ms; /* of the run request that feeds, or fed last */
     bool input_taken;       /* by an attach: requests do not feed any more */
+    struct run_id taker;    /* the last such … */
+    uint64_t taker_age_ms;  /* … and its age then */
 
     struct watcher *watchers;
     ll_timer *timer;
@@ -131,10 +145,8 @@ const char *run_forbidden(const struct peer *peer, const struct run_request *req
 
 /* --- run_watch.c --- */
 
-/* Adds a watcher that has have[0], have[1] bytes and tells it all that is there. Refuses the exchange by itself where that
- * cannot be. `state` as in RESPONSE; `age_ms` as the run request says it, else 0. */
-void run_watch(struct run *run, struct exchange *x, uint8_t state, const uint64_t have[2], enum claim claim,
-               uint64_t age_ms);
+/* Adds a watcher and tells it all that is there. Refuses the exchange by itself where that cannot be. */
+void run_watch(struct run *run, struct exchange *x, const struct arrival *how);
 void run_unwatch(struct watcher *w, enum exchange_leave why);
 /* Tells the watchers what is new of an output. */
 void run_tell(struct run *run, int channel);

@@ -20,9 +20,6 @@ static struct run *running_shell(struct exchange *x, const struct run_request *r
     if (run == NULL || run->finished || memcmp(run->key, x->peer->key, sizeof run->key) != 0 || !run_is_terminal(run))
         return NULL;
     *state = RUN_RUNNING;
-    if (run->pipe[0] >= 0 && request->size.rows != 0)
-        pty_resize(run->pipe[0], &(struct pty_size){request->size.rows, request->size.columns, request->size.xpixel,
-                                                    request->size.ypixel});
     return run;
 }
 
@@ -47,8 +44,9 @@ static void open_run(struct exchange *x, uint8_t flags, struct slice payload) {
         claim = (request.flags & RUN_NO_STDIN) != 0 ? CLAIM_NONE : CLAIM_TAKE;
     if (why == NULL && run == NULL)
         run = runs_take(x->host->runs, x->peer, &request, &state, &code, &why);
+    const struct arrival how = {state, {request.have1, request.have2}, claim, request.id, request.age_ms, request.size};
     if (run != NULL)
-        run_watch(run, x, state, (const uint64_t[]){request.have1, request.have2}, claim, request.age_ms);
+        run_watch(run, x, &how);
     else
         x->ops->refused(x, code, 0, why);
     run_request_free(&request);
@@ -68,11 +66,15 @@ static void open_attach(struct exchange *x, uint8_t flags, struct slice payload)
     }
     bool now = (attach.flags & RUN_FROM_NOW) != 0;
     bool feeds = (attach.flags & RUN_TAKE_INPUT) != 0;
-    if (feeds && run_is_terminal(run) && run->pipe[0] >= 0 && attach.size.rows != 0)
-        pty_resize(run->pipe[0],
-                   &(struct pty_size){attach.size.rows, attach.size.columns, attach.size.xpixel, attach.size.ypixel});
-    const uint64_t have[2] = {now ? run->out[0].spool.end : attach.have1, now ? run->out[1].spool.end : attach.have2};
-    run_watch(run, x, run->finished ? RUN_FINISHED : RUN_RUNNING, have, feeds ? CLAIM_TAKE : CLAIM_NONE, 0);
+    const struct arrival how = {
+        .state = run->finished ? RUN_FINISHED : RUN_RUNNING,
+        .have = {now ? run->out[0].spool.end : attach.have1, now ? run->out[1].spool.end : attach.have2},
+        .claim = feeds ? CLAIM_TAKE : CLAIM_NONE,
+        .call = attach.call,
+        .age_ms = attach.age_ms,
+        .size = attach.size,
+    };
+    run_watch(run, x, &how);
 }
 
 /* More input than was ever granted: a gate that keeps to the windows does not send it, and it would be kept in memory. */

@@ -281,30 +281,52 @@ static void say_opened(struct run *run, struct watcher *w, uint8_t state, const 
         w->x->ops->stop_input(w->x, CODE_ENDED);
 }
 
-/* Whether the new watcher feeds the run; the one that did, or would have, does not any more and is told. */
-static bool choose_feeder(struct run *run, struct watcher *w, enum claim claim, uint64_t age_ms) {
-    bool youngest = claim == CLAIM_REQUEST && age_ms >= run->feeder_age_ms;
-    w->requested = claim == CLAIM_REQUEST;
-    w->succeeded = w->requested && !youngest; /* it was overtaken on the way here */
-    if (youngest) {
-        run->feeder_age_ms = age_ms;
-        for (struct watcher *other = w->next; other != NULL; other = other->next)
-            other->succeeded = other->requested && memcmp(other->x->peer->key, w->x->peer->key, PEER_KEY) == 0;
-    }
-    if (claim != CLAIM_TAKE && (!youngest || run->input_taken))
+/* A run request, and whether it is the youngest: those of the same client that came before have been replaced. */
+static bool is_youngest(struct run *run, struct watcher *w) {
+    if (w->age_ms < run->feeder_age_ms)
         return false;
-    run->input_taken = claim == CLAIM_TAKE;
+    run->feeder_age_ms = w->age_ms;
+    for (struct watcher *other = w->next; other != NULL; other = other->next)
+        other->succeeded =
+            other->succeeded || (other->requested && memcmp(other->x->peer->key, w->x->peer->key, PEER_KEY) == 0);
+    return true;
+}
+
+/* The same for an attach, among those of its own call. */
+static bool is_late(struct run *run, const struct watcher *w) {
+    bool late = run_id_equal(&run->taker, &w->call) && run->taker_age_ms > w->age_ms;
+    for (struct watcher *other = w->next; other != NULL; other = other->next) {
+        bool same = !other->requested && run_id_equal(&other->call, &w->call) &&
+                    memcmp(other->x->peer->key, w->x->peer->key, PEER_KEY) == 0;
+        late = late || (same && other->age_ms > w->age_ms);
+        other->succeeded = other->succeeded || (same && other->age_ms <= w->age_ms);
+    }
+    return late;
+}
+
+/* Whether the new watcher feeds the run; the one that did, or would have, does not any more and is told. */
+static bool choose_feeder(struct run *run, struct watcher *w, const struct arrival *how) {
+    w->succeeded = w->requested ? !is_youngest(run, w) : is_late(run, w); /* it was overtaken on the way here */
+    if (w->succeeded || how->claim == CLAIM_NONE || (w->requested && run->input_taken))
+        return false;
+    if (how->claim == CLAIM_TAKE) {
+        const struct run_window_size *size = &how->size;
+        if (run_is_terminal(run) && run->pipe[0] >= 0 && size->rows != 0)
+            pty_resize(run->pipe[0], &(struct pty_size){size->rows, size->columns, size->xpixel, size->ypixel});
+        run->input_taken = true;
+        run->taker = w->call;
+        run->taker_age_ms = w->age_ms;
+    }
     if (run->feeder != NULL && !run->feeder->leaving)
         run->feeder->x->ops->stop_input(run->feeder->x, CODE_ENDED);
     run->feeder = w;
     return true;
 }
 
-void run_watch(struct run *run, struct exchange *x, uint8_t state, const uint64_t have[2], enum claim claim,
-               uint64_t age_ms) {
+void run_watch(struct run *run, struct exchange *x, const struct arrival *how) {
     uint64_t missed[2] = {0, 0};
     struct watcher *w = calloc(1, sizeof *w);
-    if (w == NULL || place(run, w, have, missed) != 0) {
+    if (w == NULL || place(run, w, how->have, missed) != 0) {
         x->ops->refused(x, w == NULL ? CODE_INTERNAL : CODE_MALFORMED, 0,
                         w == NULL ? "the server is out of memory" : "more bytes claimed than were written");
         free(w);
@@ -313,13 +335,16 @@ void run_watch(struct run *run, struct exchange *x, uint8_t state, const uint64_
     }
     w->x = x;
     w->run = run;
+    w->requested = how->claim == CLAIM_REQUEST;
+    w->call = how->call;
+    w->age_ms = how->age_ms;
     w->next = run->watchers;
     run->watchers = w;
     x->state = w;
     for (int i = 0; i < 2; i++)
         acknowledge(run, i, w->out[i].acked);
     run->unwatched_at = LL_NEVER;
-    say_opened(run, w, state, missed, choose_feeder(run, w, claim, age_ms));
+    say_opened(run, w, how->state, missed, choose_feeder(run, w, how));
     tell_one(run, w, 0);
     tell_one(run, w, 1);
     if (run->finished)

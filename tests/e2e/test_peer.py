@@ -135,6 +135,43 @@ def test_the_end_of_a_terminals_input_is_typed(door, typed, shown, counts):
     assert bytes(last.output[1]) == b"up\r\n" + shown + b"end1\r\nmore\r\nend2\r\nend3\r\n"
 
 
+@pytest.mark.parametrize("late", ["request", "attach"])
+@pytest.mark.parametrize("first", ["attached", "left"])
+def test_what_comes_late_does_not_take_the_input(door, late, first):
+    """Two connections of one attach, of which the older arrives after the younger: it may look on. So may one that is late after
+    the younger has gone; an attach of its own takes the input."""
+    run_id, call = lp.new_id(), lp.new_id()
+    runner = door.dial()
+    started = runner.open(b"run", lp.run_request(run_id, [b"cat"], 0))
+    runner.wait(lambda: started.opened)
+    young, old = door.dial(), door.dial()
+    feeds = young.attach(run_id, flags=2, call=call, age_ms=2000)
+    young.wait(lambda: feeds.opened)
+    runner.wait(lambda: started.stopped)
+    if first == "left":
+        young.send(lp.DONE, b"", 0, feeds.number)
+        again = young.attach(run_id)  # the server has heard of it
+        young.wait(lambda: again.opened)
+    if late == "attach":
+        looks_on = old.attach(run_id, flags=2, call=call, age_ms=1000)
+    else:
+        looks_on = old.open(b"run", lp.run_request(run_id, [b"cat"], lp.AGAIN, age_ms=5000), True)
+    old.wait(lambda: looks_on.opened and looks_on.stopped)
+    other = door.dial()
+    if first == "attached":
+        young.give(feeds, b"mine\n", end=False)
+        young.wait(lambda: feeds.output[1] == b"mine\n")
+        assert not feeds.stopped
+    last = other.attach(run_id, flags=2)
+    other.give(last, b"", end=False)
+    other.wait(lambda: last.opened)
+    last.sent = last.start0
+    other.give(last, b"its own\n")
+    result = lp.Result(other.finish(last))
+    assert (result.kind, result.code) == (1, 0)
+    assert bytes(last.output[1]) == (b"mine\n" if first == "attached" else b"") + b"its own\n"
+
+
 def test_the_terminal_says_what_ends_its_input(door):
     peer = door.dial()
     stream = peer.open(b"run", lp.run_request(lp.new_id(), [b"sh", b"-c", b"stty -echo eof ^G; echo up; cat; echo end"],

@@ -392,8 +392,10 @@ class Peer:
             self.give(stream, data)
         return self.proved(stream)
 
-    def attach(self, run_id, have=(0, 0), flags=0):
-        return self.open(b"attach", run_id + str8(b"") + struct.pack(">BQQ", flags, *have) + bytes(8), True, have)
+    def attach(self, run_id, have=(0, 0), flags=0, call=None, age_ms=0):
+        """`call` and its age: those of the attach that this one comes back for."""
+        request = (run_id + str8(b"") + bytes([flags]) + (call or new_id()) + struct.pack(">QQQ", age_ms, *have) + bytes(8))
+        return self.open(b"attach", request, True, have)
 
     def proved(self, stream):
         result = Result(self.finish(stream))

@@ -29,8 +29,12 @@ static void begin_run(struct sim_client *client) {
 static void begin_attach(struct world *w, struct sim_client *client) {
     struct chance *c = &w->chance;
     client->takes = client->target->wants_input && !w->sweep && chance_percent(c, 30);
+    uint8_t random[RUN_ID_RANDOM];
+    for (size_t i = 0; i < sizeof random; i++)
+        random[i] = (uint8_t)chance_next(c);
     const struct run_attach attach = {
         .id = client->target->id,
+        .call = run_id_make(sim_ms(w), random),
         .flags = (uint8_t)((chance_percent(c, 30) ? RUN_FROM_NOW : 0) | (client->takes ? RUN_TAKE_INPUT : 0))};
     call_new_attach(&client->call, &attach);
 }

@@ -131,6 +131,7 @@ static void open_run(struct world *w, struct connection *c, const struct session
     struct wish wish = {.resume = (event->u.open.flags & MESSAGE_RESUME) != 0,
                         .claim = CLAIM_REQUEST,
                         .age_ms = request.age_ms,
+                        .call = request.id,
                         .have = {request.have1, request.have2}};
     if (request.name.size == 0 && wish.resume != ((request.flags & RUN_AGAIN) != 0))
         sim_fail(w, "AGAIN and resume do not agree");
@@ -147,6 +148,8 @@ static void open_attach(struct world *w, struct connection *c, const struct sess
     const struct wish wish = {.resume = true,
                               .from_now = (request.flags & RUN_FROM_NOW) != 0,
                               .claim = (request.flags & RUN_TAKE_INPUT) != 0 ? CLAIM_TAKE : CLAIM_NONE,
+                              .call = request.call,
+                              .age_ms = request.age_ms,
                               .have = {request.have1, request.have2}};
     struct ledger_entry *entry = ledger_find(w->ledger, c->owner->key, false, &request.id);
     if (entry == NULL)

@@ -175,8 +175,7 @@ static void take_size(struct world *w, struct watcher *watcher, uint16_t size) {
     uint16_t *last = &run->sizes[watcher->connection->owner - w->clients];
     if (!run->terminal || !(watcher->feeds || mutated(w, MUTATE_OLD_SIZE)))
         return;
-    if (size < *last &&
-        watcher->requested) /* an attach of an older connection may come late: nothing tells their order */
+    if (size < *last)
         sim_fail(w, "the size %u comes back after %u", size, *last);
     run->size = *last = size;
 }
@@ -222,14 +221,46 @@ static struct watcher *new_watcher(struct world *w, struct connection *c, uint32
     return NULL;
 }
 
+/* An attach of a connection that was replaced: one of the same call is older in age. Those that it replaces are marked. */
+static bool is_late(struct world *w, struct model_run *run, const struct watcher *asking) {
+    bool late = run_id_equal(&run->taker, &asking->call) && run->taker_age > asking->age_ms;
+    for (int i = 0; i < w->watcher_top; i++) {
+        struct watcher *old = &w->watchers[i];
+        if (!old->used || old->run != run || old == asking || old->requested ||
+            !run_id_equal(&old->call, &asking->call))
+            continue;
+        late = late || old->age_ms > asking->age_ms;
+        old->succeeded = old->succeeded || old->age_ms <= asking->age_ms;
+    }
+    return late && !mutated(w, MUTATE_LATE_ATTACH);
+}
+
+/* Nobody takes the input from himself. */
+static void check_taker(struct world *w, const struct model_run *run, const struct watcher *asking) {
+    for (int i = 0; i < w->watcher_top; i++) {
+        const struct watcher *old = &w->watchers[i];
+        if (old->used && old->run == run && old->connection->owner == asking->connection->owner &&
+            old->connection->number > asking->connection->number)
+            sim_fail(w, "connection %u takes the input of the younger %u", asking->connection->number,
+                     old->connection->number);
+    }
+}
+
 /* The request of the youngest connection feeds, or the last one that takes the input over. */
 static bool choose_feeder(struct world *w, struct model_run *run, struct watcher *asking, const struct wish *wish) {
-    bool youngest = wish->claim == CLAIM_REQUEST && wish->age_ms >= run->feeder_age;
     asking->requested = wish->claim == CLAIM_REQUEST;
-    asking->succeeded = asking->requested && !youngest;
+    asking->call = wish->call;
+    asking->age_ms = wish->age_ms;
+    bool youngest = asking->requested && wish->age_ms >= run->feeder_age;
+    asking->succeeded = asking->requested ? !youngest : is_late(w, run, asking);
     if (youngest)
         run->feeder_age = wish->age_ms;
-    bool feeds = wish->claim == CLAIM_TAKE || (youngest && !run->input_taken);
+    bool takes = wish->claim == CLAIM_TAKE && !asking->succeeded, feeds = takes || (youngest && !run->input_taken);
+    if (takes) {
+        check_taker(w, run, asking);
+        run->taker = wish->call;
+        run->taker_age = wish->age_ms;
+    }
     for (int i = 0; i < w->watcher_top; i++) {
         struct watcher *old = &w->watchers[i];
         if (!old->used || old->run != run || old == asking)
@@ -239,7 +270,7 @@ static bool choose_feeder(struct world *w, struct model_run *run, struct watcher
             session_stop(old->connection->gate, old->stream, 0, CODE_ENDED);
         old->feeds = old->feeds && !feeds;
     }
-    run->input_taken = run->input_taken || wish->claim == CLAIM_TAKE;
+    run->input_taken = run->input_taken || takes;
     return feeds;
 }
 

@@ -108,6 +108,8 @@ struct model_run {
     bool wants_input, input_ended, input_taken;
     uint64_t input, input_total; /* bytes taken; what those who feed it are to give in all */
     uint64_t feeder_age;         /* of the request that feeds it */
+    struct run_id taker;         /* the attach that took it last … */
+    uint64_t taker_age;
 
     /* its end */
     uint8_t on_loss;
@@ -127,6 +129,8 @@ struct watcher {
     uint32_t stream;
     struct model_run *run; /* NULL: the run was lost */
     uint64_t acknowledged[2];
+    struct run_id call; /* of an attach … */
+    uint64_t age_ms;    /* … and its age */
     bool feeds, requested, succeeded, over, stopped[2];
     unsigned controls; /* taken from it */
 };
@@ -255,6 +259,7 @@ struct wish {
     bool resume, from_now;
     enum claim claim;
     uint64_t have[2], age_ms;
+    struct run_id call; /* of an attach */
 };
 void run_start(struct world *w, struct model_run *run);
 void run_watch(struct world *w, struct connection *c, uint32_t stream, struct model_run *run, const struct wish *wish,

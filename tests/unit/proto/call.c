@@ -289,6 +289,7 @@ static void follows(void **unused) {
     assert_memory_equal(event.u.open.service.data, "attach", 6);
     assert_int_equal(run_attach_get(event.u.open.request, &attach), 0);
     assert_true(run_id_equal(&attach.id, &w.id) && attach.flags == RUN_TAKE_INPUT);
+    assert_true(run_id_equal(&attach.call, &r.id) && attach.age_ms == 1000); /* as its request for the name was */
     teardown(&w);
 }
 
@@ -327,17 +328,19 @@ static void lost_input_stays_lost(void **unused) {
     (void)unused;
     struct world w;
     struct session_event event;
-    struct run_attach attach = {.id = run_id_make(1000, random_bytes), .flags = RUN_TAKE_INPUT};
+    struct run_attach attach = {
+        .id = run_id_make(1000, random_bytes), .flags = RUN_TAKE_INPUT, .call = run_id_make(1500, random_bytes)};
     memset(&w, 0, sizeof w);
     w.id = attach.id;
     assert_int_equal(call_new_attach(&w.call, &attach), 0);
     for (int i = 0; i < 2; i++) {
         w.client = make_client(false);
         w.server = make_server(SESSION_ENROLLED, 0);
-        assert_int_equal(call_open(w.call, w.client, 2000), 0);
+        assert_int_equal(call_open(w.call, w.client, 2000 - (uint64_t)i), 0);
         pass(w.client, w.server, 0, &event, MESSAGE_OPEN);
         assert_int_equal(run_attach_get(event.u.open.request, &attach), 0);
         assert_int_equal(attach.flags, i == 0 ? RUN_TAKE_INPUT : 0);
+        assert_int_equal(attach.age_ms, 500); /* it never falls, whatever the clock does */
         opened(&w, RUN_RUNNING, 5, 0, 0);
         session_stop(w.server, 1, 0, CODE_ENDED);
         to_call(&w);

@@ -266,13 +266,20 @@ static void attach(void **unused) {
     (void)unused;
     struct buf b;
     buf_init(&b, 1 << 20);
-    struct run_attach a = {.name = text_slice("work"), .flags = RUN_FROM_NOW | RUN_TAKE_INPUT, .size = {1, 2, 3, 4}}, q;
+    struct run_attach a = {.name = text_slice("work"),
+                           .flags = RUN_FROM_NOW | RUN_TAKE_INPUT,
+                           .call = {{7}},
+                           .size = {1, 2, 3, 4}},
+                      q;
     run_attach_put(&b, &a);
     assert_int_equal(run_attach_get((struct slice){b.data, buf_size(&b)}, &q), 0);
+    assert_int_equal(q.age_ms, 0);
+    run_attach_aged(b.data, buf_size(&b), 30);
     run_attach_again(b.data, buf_size(&b), 10, 20);
     assert_int_equal(run_attach_get((struct slice){b.data, buf_size(&b)}, &q), 0);
     assert_int_equal(q.flags, RUN_TAKE_INPUT);
     assert_true(q.have1 == 10 && q.have2 == 20 && q.size.columns == 2);
+    assert_true(run_id_equal(&q.call, &a.call) && q.age_ms == 30);
     a.id.bytes[0] = 1; /* a name and an id */
     buf_clear(&b);
     run_attach_put(&b, &a);
