@@ -194,6 +194,8 @@ class Place:
         said = joined(done.stdout)
         if command == "shell":  # whether what is typed shows once or twice depends on whether the shell was there already
             said = b"".join(line for line in said.splitlines(True) if b"echo" not in line)
+        elif b"\r\n" in said:  # a terminal shows what is typed when it comes, before or behind what the program says first
+            said = said.replace(b"echo in\r\n", b"", 1)
         return done.returncode, plain(said), plain(done.stderr), files
 
 
