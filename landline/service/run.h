@@ -93,9 +93,11 @@ struct run {
     bool lost;     /* made of the ledger's memory only */
 
     struct output out[2];
-    int pipe[2]; /* our ends; -1 once at the end */
+    int pipe[2];      /* our ends; -1 once at the end */
+    uint64_t owed[2]; /* bytes that were in the pipe when the program ended, and wait for room */
     ll_watch *pipe_watch[2];
     bool disk_full;
+    bool deserted; /* it is ended, or was, because nobody watches */
 
     int input_fd; /* -1: closed */
     ll_watch *input_watch;

@@ -10,10 +10,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "lib/os/fd.h"
+
 enum {
     LOSS_GRACE_MS = 400, /* between TERM and KILL for a run that nobody watches */
     GATE_GRACE_S = 30,   /* how long clients have to come back when the gate was replaced */
     DISK_RETRY_MS = 1000,
+    OWED_RETRY_MS = 1000,
 };
 
 static const int64_t MS = 1000000;
@@ -34,6 +37,7 @@ void run_set_timer(struct run *run) {
 void run_end(struct run *run, uint8_t why, int64_t grace) {
     if (run->pid == 0 && run->finished)
         return;
+    run->deserted = run->deserted || why == RUN_UNWATCHED;
     if (run->why == 0 && why != 0) {
         run->why = why;
         run->signal = SIGTERM;
@@ -46,7 +50,7 @@ void run_end(struct run *run, uint8_t why, int64_t grace) {
 }
 
 void run_lost_watchers(struct run *run, enum exchange_leave why) {
-    if (run->finished || run->why != 0)
+    if (run->finished || run->deserted)
         return;
     int64_t now = ll_loop_now(run->runs->host->loop);
     if (run->on_loss == RUN_KILL && why != EXCHANGE_GATE_LOST) {
@@ -60,18 +64,22 @@ void run_lost_watchers(struct run *run, enum exchange_leave why) {
     run_set_timer(run);
 }
 
-/* Descendants still hold an output when the grace is over: what they write is not waited for. */
+/* Descendants still hold an output when the grace is over: what they write is not waited for. What the program itself had written by
+ * its end is, as long as somebody may come for it. */
 static void cut(struct run *run) {
     run->cut_at = LL_NEVER;
     for (int i = 0; i < 2; i++) {
         if (run->pipe[i] < 0)
             continue;
         run_read(run, i);
-        if (run->pipe[i] >= 0) {
+        if (run->pipe[i] >= 0 && run->owed[i] > 0 && !run->deserted) {
+            run->cut_at = ll_loop_now(run->runs->host->loop) + OWED_RETRY_MS * MS;
+        } else if (run->pipe[i] >= 0) {
             run->result.flags |= RUN_OUTPUT_CUT;
             run_close_output(run, i);
         }
     }
+    run_set_timer(run);
     run_check(run);
 }
 
@@ -117,11 +125,16 @@ void run_child_ended(void *arg, const struct ll_child_end *end) {
     r->user_us = (uint64_t)end->user_ns / 1000;
     r->system_us = (uint64_t)end->system_ns / 1000;
     r->maxrss_kib = (uint64_t)end->max_rss_kib;
-    run->timeout_at = run->unwatched_at = LL_NEVER;
+    run->timeout_at = LL_NEVER;
     /* What it wrote is there already: mostly this reads to the end of both. */
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
+        int waiting = run->pipe[i] >= 0 ? fd_waiting(run->pipe[i]) : 0;
+        run->owed[i] = waiting > 0 ? (uint64_t)waiting : 0;
         if (run->pipe[i] >= 0)
             run_read(run, i);
+    }
+    if (run->owed[0] == 0 && run->owed[1] == 0) /* else it is not kept for ever */
+        run->unwatched_at = LL_NEVER;
     if (run->pipe[0] >= 0 || run->pipe[1] >= 0)
         run->cut_at = ll_loop_now(run->runs->host->loop) + run->grace;
     run_set_timer(run);

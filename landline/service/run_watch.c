@@ -149,6 +149,8 @@ void run_read(struct run *run, int channel) {
     for (int i = 0; i < READS_AT_ONCE && n > 0; i++) {
         uint64_t room = run_room(run, channel);
         n = room == 0 ? -EAGAIN : output_read(o, run->pipe[channel], room, path);
+        if (n > 0)
+            run->owed[channel] -= (uint64_t)n < run->owed[channel] ? (uint64_t)n : run->owed[channel];
     }
     if (!had_ring && o->ring >= 0 && !run_is_terminal(run))
         fcntl(run->pipe[channel], F_SETPIPE_SZ, 1 << 20);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/sendfile.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,6 +38,11 @@ int fd_event(void) {
 void fd_event_set(int fd) {
     /* Fails only when it is set 2^64 times, and then it is set. */
     (void)!eventfd_write(fd, 1);
+}
+
+int fd_waiting(int fd) {
+    int n = 0;
+    return ioctl(fd, FIONREAD, &n) != 0 ? -errno : n;
 }
 
 ssize_t fd_read(int fd, void *buffer, size_t size, off_t *offset) {

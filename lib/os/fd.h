@@ -22,6 +22,9 @@ int fd_is_nonblocking(int fd);
 int fd_event(void);
 void fd_event_set(int fd);
 
+/* How many bytes of a pipe or terminal can be read at once. */
+int fd_waiting(int fd);
+
 /* From the file's position, or from *offset where that is not NULL, which is then moved on. */
 ssize_t fd_read(int fd, void *buffer, size_t size, off_t *offset);
 /* sendfile(2): from *offset on, which is moved on. No SIGPIPE, which sendfile cannot be told by a flag: the thread blocks

@@ -56,7 +56,20 @@ static void events_and_deadlines(void **state) {
     fd_close(fd.fd);
 }
 
+static void what_waits(void **state) {
+    (void)state;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(fd_waiting(ends[0]), 0);
+    assert_int_equal(write(ends[1], "seven..", 7), 7);
+    assert_int_equal(fd_waiting(ends[0]), 7);
+    fd_close(ends[0]);
+    fd_close(ends[1]);
+    assert_int_equal(fd_waiting(ends[0]), -EBADF);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(flags), cmocka_unit_test(events_and_deadlines)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(flags), cmocka_unit_test(what_waits),
+                                       cmocka_unit_test(events_and_deadlines)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
