@@ -90,9 +90,11 @@ static unsigned judge_run(const struct spawn_request *request) {
     return run->id.bytes[RUN_ID_SIZE - 1] % 3;
 }
 
+/* It may be any of them: one can wait for another to end. */
 static void judge_worker(void) {
-    const struct file_worker *w = keeper->host.workers;
-    must(w != NULL && w->x != NULL && w->x->peer->key[0] == 'b');
+    must(keeper->host.workers != NULL);
+    for (const struct file_worker *w = keeper->host.workers; w != NULL; w = w->next)
+        must(w->key[0] == 'b');
     start_count++;
 }
 
