@@ -1,5 +1,6 @@
 #include "landline/client/hosts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +110,10 @@ static int parse_one(struct hosts *hosts, const char *line, size_t n, const char
         *why = wrong;
         return LL_EFORMAT;
     }
-    return append(hosts, &host);
+    static_assert(LIMIT_HOSTS == 10000, "the sentence says how many");
+    int error = append(hosts, &host);
+    *why = error == LL_ELIMIT ? "more than 10000 hosts" : "read";
+    return error;
 }
 
 int hosts_parse(struct hosts *hosts, const char *name, const void *text, size_t n, struct ll_error_info *info) {

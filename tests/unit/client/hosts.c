@@ -53,6 +53,29 @@ static void strict(void **state) {
     hosts_free(&hosts);
 }
 
+/* One host more than there may be is said with the file, the line and the number. */
+static void limit(void **state) {
+    (void)state;
+    char line[96];
+    struct buf text;
+    buf_init(&text, LIMIT_HOSTS_FILE);
+    for (int i = 0; i <= LIMIT_HOSTS; i++) {
+        struct hosts hosts = {0};
+        struct ll_error_info info = {0};
+        buf_add(&text, line, (size_t)snprintf(line, sizeof line, "h%d 192.0.2.1:1 " PIN " key\n", i));
+        if (i < LIMIT_HOSTS - 2)
+            continue;
+        int e = hosts_parse(&hosts, "hosts", buf_front(&text), buf_size(&text), &info);
+        assert_int_equal(e, i < LIMIT_HOSTS ? 0 : LL_ELIMIT);
+        snprintf(line, sizeof line, "hosts:%d", LIMIT_HOSTS + 1);
+        assert_string_equal(info.subject, e == 0 ? "" : line);
+        if (e != 0)
+            assert_string_equal(info.call, "more than 10000 hosts");
+        hosts_free(&hosts);
+    }
+    buf_free(&text);
+}
+
 static void names(void **state) {
     (void)state;
     char name[LIMIT_HOST_NAME + 2];
@@ -110,6 +133,7 @@ static void changes(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strict),
+        cmocka_unit_test(limit),
         cmocka_unit_test(names),
         cmocka_unit_test(changes),
     };
