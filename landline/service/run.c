@@ -40,6 +40,7 @@ struct run *run_blank(struct runs *runs) {
         .pipe = {-1, -1},
         .timeout_at = LL_NEVER,
         .unwatched_at = LL_NEVER,
+        .away_until = LL_NEVER,
         .kill_at = LL_NEVER,
         .cut_at = LL_NEVER,
         .expire_at = LL_NEVER,
@@ -188,7 +189,7 @@ void run_check(struct run *run) {
     r->digest2 = output_digest(&run->out[1]);
     r->dropped1 = run->out[0].spool.dropped;
     r->dropped2 = run->out[1].spool.dropped;
-    run->timeout_at = run->unwatched_at = run->cut_at = LL_NEVER;
+    run->timeout_at = run->unwatched_at = run->away_until = run->cut_at = LL_NEVER;
     run->runs->running--;
     run_leave_group(run);
     runs_finished(run);

@@ -26,6 +26,7 @@
 
 enum {
     RUN_NAME = 64,
+    RUN_AWAY = 4,
     RUN_TYPED = 2, /* bytes that the end of a terminal's input is at most */
 };
 
@@ -112,9 +113,14 @@ struct run {
     uint64_t taker_age_ms;  /* … and its age then */
 
     struct watcher *watchers;
+    struct away {
+        struct run_id call;
+        bool wants[2];
+    } away[RUN_AWAY]; /* the last that were cut off, and may come back for these outputs */
+    unsigned next_away;
     ll_timer *timer;
     /* Points in time, LL_NEVER: not. */
-    int64_t timeout_at, unwatched_at, kill_at, cut_at, expire_at;
+    int64_t timeout_at, unwatched_at, away_until, kill_at, cut_at, expire_at;
     uint8_t why;    /* enum run_kind once it is being ended by us: RUN_TIMED_OUT, RUN_UNWATCHED */
     uint8_t signal; /* which ended it then */
     struct run_result result;
@@ -150,6 +156,8 @@ const char *run_forbidden(const struct peer *peer, const struct run_request *req
 /* Adds a watcher and tells it all that is there. Refuses the exchange by itself where that cannot be. */
 void run_watch(struct run *run, struct exchange *x, const struct arrival *how);
 void run_unwatch(struct watcher *w, enum exchange_leave why);
+/* Nobody who was cut off is expected back any more. */
+void run_forget_away(struct run *run);
 /* Tells the watchers what is new of an output. */
 void run_tell(struct run *run, int channel);
 /* Tells the watchers the ends and the result. */
@@ -160,7 +168,8 @@ void run_read(struct run *run, int channel);
 /* What its outputs and its input wait for has changed. */
 void run_touch(struct run *run);
 void run_close_output(struct run *run, int channel);
-/* Where all who watch have stopped an output, the program finds out by EPIPE. With nobody there it is kept. */
+/* Where all who watch have stopped an output, the program finds out by EPIPE. With nobody there it is kept, and while somebody who wants
+ * it has only lost the connection. */
 void run_close_unwanted(struct run *run, int channel);
 void run_close_input(struct run *run);
 /* Takes bytes of the feeder's. */

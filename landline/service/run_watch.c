@@ -10,7 +10,10 @@
 #include "lib/base/limits.h"
 #include "lib/os/pty.h"
 
-enum { READS_AT_ONCE = 8 };
+enum {
+    READS_AT_ONCE = 8,
+    AWAY_S = 15 * 60, /* for so long clients try to come back, if not told otherwise */
+};
 
 /* --- output --- */
 
@@ -133,6 +136,9 @@ void run_close_output(struct run *run, int channel) {
 }
 
 void run_close_unwanted(struct run *run, int channel) {
+    for (int i = 0; i < RUN_AWAY; i++)
+        if (run->away[i].wants[channel])
+            return;
     for (const struct watcher *w = run->watchers; w != NULL; w = w->next)
         if (!w->succeeded && !w->out[channel].stopped)
             return;
@@ -325,6 +331,28 @@ static bool choose_feeder(struct run *run, struct watcher *w, const struct arriv
     return true;
 }
 
+/* --- those who were cut off --- */
+
+static void note_away(struct run *run, const struct watcher *w) {
+    struct away *away = &run->away[run->next_away++ % RUN_AWAY];
+    *away = (struct away){.call = w->call, .wants = {!w->out[0].stopped, !w->out[1].stopped}};
+    run->away_until = ll_loop_now(run->runs->host->loop) + AWAY_S * INT64_C(1000000000);
+}
+
+static void note_back(struct run *run, const struct watcher *w) {
+    for (int i = 0; i < RUN_AWAY; i++)
+        if (run_id_equal(&run->away[i].call, &w->call))
+            run->away[i] = (struct away){0};
+}
+
+void run_forget_away(struct run *run) {
+    memset(run->away, 0, sizeof run->away);
+    run->away_until = LL_NEVER;
+    for (int i = 0; i < 2; i++)
+        run_close_unwanted(run, i);
+    run_check(run);
+}
+
 void run_watch(struct run *run, struct exchange *x, const struct arrival *how) {
     uint64_t missed[2] = {0, 0};
     struct watcher *w = calloc(1, sizeof *w);
@@ -346,6 +374,7 @@ void run_watch(struct run *run, struct exchange *x, const struct arrival *how) {
     for (int i = 0; i < 2; i++)
         acknowledge(run, i, w->out[i].acked);
     run->unwatched_at = LL_NEVER;
+    note_back(run, w);
     say_opened(run, w, how->state, missed, choose_feeder(run, w, how));
     tell_one(run, w, 0);
     tell_one(run, w, 1);
@@ -364,13 +393,15 @@ void run_unwatch(struct watcher *w, enum exchange_leave why) {
     *at = w->next;
     if (run->feeder == w)
         run->feeder = NULL;
+    if (w->leaving)
+        why = EXCHANGE_GATE_LOST; /* it was sent away, and will come back */
+    if (why != EXCHANGE_DONE && !w->succeeded && !run->finished)
+        note_away(run, w);
     for (int i = 0; i < 2; i++) {
         acknowledge(run, i, w->out[i].acked);
         run_close_unwanted(run, i);
     }
     bool counted = !w->succeeded || run->unwatched_at == LL_NEVER;
-    if (w->leaving)
-        why = EXCHANGE_GATE_LOST; /* it was sent away, and will come back */
     free(w);
     if (counted && !is_watched(run))
         run_lost_watchers(run, why);
