@@ -17,6 +17,7 @@
 #include "lib/os/process.h"
 #include "lib/os/socket.h"
 #include "lib/os/spawn.h"
+#include "lib/tls/crypto.h"
 
 enum {
     STOP_GRACE_S = 5,
@@ -206,6 +207,8 @@ static int watch_folder(struct keeper *keeper) {
 static int open_parts(struct keeper *keeper, struct ll_error_info *info) {
     char audit[PATHS_SIZE];
     int e = store_identity(&keeper->store, &keeper->identity, &keeper->host.new_key, info);
+    if (e == 0 && (e = tls_random(&keeper->salt, sizeof keeper->salt)) != 0)
+        error_at(info, e, "make", "random numbers");
     if (e == 0)
         e = store_grants(&keeper->store, &keeper->grants, info);
     if (e == 0 && (e = paths_join(audit, keeper->store.state, "audit.log")) == 0) {

@@ -71,6 +71,7 @@ struct keeper {
     int folder; /* tells of changes in the store's */
     ll_watch *folder_watch;
     struct map links, errands;
+    uint64_t salt; /* of the errands' keys */
     struct errand *waiting;
     int64_t end_at; /* LL_NEVER until it is to end */
     bool ended;

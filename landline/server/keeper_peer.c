@@ -9,8 +9,9 @@
 
 #include "lib/base/escape.h"
 
-static uint64_t key_of(uint32_t connection, uint32_t stream) {
-    return (uint64_t)connection << 32 | stream;
+/* Both numbers are the gate's choice: without the salt it could have all of them fall on one place of the map. */
+static uint64_t key_of(const struct keeper *keeper, uint32_t connection, uint32_t stream) {
+    return ((uint64_t)connection << 32 | stream) ^ keeper->salt;
 }
 
 /* --- what services say --- */
@@ -163,7 +164,7 @@ static void errand_free(struct errand *e, enum exchange_leave why) {
             at = &(*at)->next_waiting;
         *at = e->next_waiting;
     }
-    map_take(&keeper->errands, key_of(e->link->number, e->stream));
+    map_take(&keeper->errands, key_of(keeper, e->link->number, e->stream));
     free(e);
 }
 
@@ -181,7 +182,7 @@ void peer_writable(struct keeper *keeper) {
 
 static struct errand *errand_new(struct keeper *keeper, struct link *link, uint32_t stream) {
     struct errand *e = keeper->errands.count < LIMIT_ERRANDS ? calloc(1, sizeof *e) : NULL;
-    if (e == NULL || map_put(&keeper->errands, key_of(link->number, stream), e) != 0) {
+    if (e == NULL || map_put(&keeper->errands, key_of(keeper, link->number, stream), e) != 0) {
         free(e);
         return NULL;
     }
@@ -205,7 +206,7 @@ static const struct service *find_service(struct keeper *keeper, struct slice na
 
 static void take_open(struct keeper *keeper, struct link *link, const struct ipc_message *m) {
     struct message_open open;
-    if (map_get(&keeper->errands, key_of(link->number, m->stream)) != NULL)
+    if (map_get(&keeper->errands, key_of(keeper, link->number, m->stream)) != NULL)
         return;
     struct errand *e = errand_new(keeper, link, m->stream);
     if (e == NULL) {
@@ -423,7 +424,7 @@ static void take_message(struct keeper *keeper, const struct ipc_message *m) {
     else if (m->type == IPC_OPEN)
         take_open(keeper, link, m);
     else {
-        struct errand *e = map_get(&keeper->errands, key_of(m->connection, m->stream));
+        struct errand *e = map_get(&keeper->errands, key_of(keeper, m->connection, m->stream));
         if (e != NULL)
             take_errand(e, m);
     }
