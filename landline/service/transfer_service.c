@@ -266,11 +266,12 @@ static bool replace(struct file_worker *w) {
             return false;
     for (struct file_worker *o = attempt_after(NULL, w); o != NULL; o = next) {
         next = attempt_after(o, w);
-        if (o->waits)
-            refuse(o, CODE_CONFLICT, 0, "a later attempt has begun");
-        else
-            w->waits = true;
-        if (!o->waits && o->near >= 0)
+        if (o->waits) {
+            refuse(o, CODE_CONFLICT, 0, "a later attempt has begun"); /* and with that it is gone */
+            continue;
+        }
+        w->waits = true;
+        if (o->near >= 0)
             shutdown(o->near, SHUT_RDWR);
     }
     return true;
