@@ -27,6 +27,7 @@ struct get {
     char host[256];
     const char *destination;
     struct sink_options sink;
+    struct sink_stream told;
 };
 
 static int engine(void *arg, struct transfer_io *io) {
@@ -67,6 +68,7 @@ static int open_destination(struct get *g, bool many, char **rename) {
     if (strcmp(g->destination, "-") == 0) {
         g->sink.dir = AT_FDCWD;
         g->sink.stream = STDOUT_FILENO;
+        g->sink.told = &g->told;
         return 0;
     }
     int e = place_target(&here, g->destination, many, &target, &info);

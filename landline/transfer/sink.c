@@ -231,8 +231,12 @@ int sink_run(struct transfer_io *io, const struct sink_options *options, struct 
     int e = os_boot_id(s->boot);
     if (e == 0 && options->stream < 0 && (options->flags & TREE_DRY_RUN) == 0)
         sink_sweep(options->dir, time(NULL));
+    if (options->stream >= 0)
+        sink_stream_begin(options->told);
     while (e == 0 && !s->over)
         e = next(s);
+    if (e == 0 && options->stream >= 0 && !sink_stream_is_whole(options->told) && summary->failures == 0)
+        sink_problem(s, &base, "standard output", ESTALE, "more was written before the link was lost");
     if (e == 0)
         e = finish(s);
     else

@@ -132,6 +132,8 @@ static struct sink_file *current(struct sink *s) {
 }
 
 static void fail(struct sink *s, struct sink_file *f, int error, const char *text) {
+    if (error == ESTALE && s->options->stream >= 0)
+        text = "it is not what was written before the link was lost";
     if (!f->failed)
         sink_problem(s, f->dir, f->name, error, text);
     f->failed = true;
@@ -139,8 +141,10 @@ static void fail(struct sink *s, struct sink_file *f, int error, const char *tex
 
 int sink_write(const struct sink *s, const struct sink_file *f, const void *bytes, size_t n, uint64_t at) {
     const char *next = bytes;
+    if (s->options->stream >= 0)
+        return sink_stream_write(s->options->told, f->fd, bytes, n);
     while (n > 0) {
-        ssize_t done = s->options->stream >= 0 ? write(f->fd, next, n) : pwrite(f->fd, next, n, (off_t)at);
+        ssize_t done = pwrite(f->fd, next, n, (off_t)at);
         if (done < 0 && errno != EINTR)
             return -errno;
         if (done > 0) {

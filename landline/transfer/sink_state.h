@@ -110,6 +110,12 @@ int sink_data(struct sink *s, uint64_t offset, const void *bytes, size_t n);
 int sink_packed(struct sink *s, struct slice payload);
 int sink_digest(struct sink *s, uint64_t end, uint64_t digest);
 int sink_close(struct sink *s, const struct tree_close *c);
+/* sink_stream.c: the same for `told` and its descriptor; -ESTALE where an earlier attempt has written something else. */
+void sink_stream_begin(struct sink_stream *told);
+int sink_stream_write(struct sink_stream *told, int fd, const void *bytes, size_t n);
+/* Whether all that was written has come again. */
+bool sink_stream_is_whole(const struct sink_stream *told);
+
 /* Writes them all: 0 or -errno. */
 int sink_write(const struct sink *s, const struct sink_file *f, const void *bytes, size_t n, uint64_t at);
 /* It will not be complete: removes what is there of it, unless a later attempt can go on with that. */

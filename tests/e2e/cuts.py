@@ -226,6 +226,9 @@ class Session:
         """Whether nothing is taken from this side of a link for now."""
         return False
 
+    def end(self, slot):
+        """The client has."""
+
 
 class Run(Session):
     right = b"some input\nand more\n"
@@ -240,9 +243,6 @@ class Run(Session):
         script = "echo %d >> %s; while read -r line; do echo \"$line\"; done; echo err >&2; exit 9"
         slot.spawn(["run", "box", "sh", "-c", script % (slot.number, self.sweep.marks)], feed_r)
         os.close(feed_r)
-
-    def end(self, slot):
-        pass
 
     def output(self, slot):
         return slot.text(slot.output)
@@ -421,9 +421,6 @@ class Files(Session):
         ends = [self.source, "box:" + slot.there] if self.put else ["box:" + self.source, slot.there]
         slot.spawn(["put" if self.put else "get", "-q", *self.options, *ends], self.null)
 
-    def end(self, slot):
-        pass
-
     def output(self, slot):
         return b""
 
@@ -455,6 +452,14 @@ class PutOver(Files):
     put = over = True
 
 
+class ToOutput(Files):
+    def begin(self, slot):
+        slot.spawn(["get", "-q", "box:%s/below/other" % self.source, "-"], self.null)
+
+    def check(self, slot, status):
+        assert (status, slot.text(slot.output)) == (0, self.contents["below/other"]), (status, slot.text(slot.complaint))
+
+
 class Split(Files):
     """A large file over two connections: when one has taken its share, it takes no more before the other has come as far; but not so
     long that it would seem dead."""
@@ -475,7 +480,7 @@ class PutSplit(Split):
 
 
 SESSIONS = {"run": Run, "given-up": GivenUp, "shell": Shell, "named-shell": NamedShell, "text": Text, "get": Files,
-            "get-over": FilesOver, "put": Put, "put-over": PutOver, "get-split": Split,
+            "get-over": FilesOver, "put": Put, "put-over": PutOver, "get-to-output": ToOutput, "get-split": Split,
             "put-split": PutSplit}
 
 

@@ -1,6 +1,7 @@
 """A put that begins again while the server does not know that its connection is lost (docs/PROTOCOL.md section 7.6): the later
 attempt ends the earlier, waits until that has let go of the files, and goes on with what it left."""
 
+import hashlib
 import json
 import os
 import signal
@@ -157,3 +158,37 @@ def test_the_program(landline, target, how):
         assert done.returncode == 0, done.stderr
         assert digest(os.path.join(target, "f")) == want and leftovers(target) == [] and far.relay.cuts == []
         assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 8 << 20
+
+
+@pytest.mark.parametrize("streams", ["1", "2"])
+@pytest.mark.parametrize("how", [relay.FREEZE, relay.RST])
+def test_to_standard_output(landline, how, streams):
+    """What is written there cannot be taken back: each byte comes once."""
+    with pair(landline, through_relay=True) as far:
+        source = os.path.join(landline.scratch, "source")
+        want = fill(source, SIZE)
+        far.relay.cuts = [relay.Cut(how, relay.DOWN, offset) for offset in (9000000, 3000000, 12000001)]
+        done = far.run("get", "--streams", streams, "box:" + source, "-", env={"LANDLINE_SILENCE": "1s"})
+        assert done.returncode == 0, done.stderr
+        assert len(done.stdout) == SIZE and hashlib.sha256(done.stdout).hexdigest() == want and far.relay.cuts == []
+
+
+@pytest.mark.parametrize("then", ["other", "shorter", "gone"])
+def test_to_standard_output_when_it_is_another_file(landline, then):
+    """What is there is its beginning, and nothing else; and that is said."""
+    with pair(landline, through_relay=True) as far:
+        source = os.path.join(landline.scratch, "source")
+        fill(source, SIZE)
+        with open(source, "rb") as f:
+            before = f.read()
+        client = far.start("get", "--limit", "20M", "box:" + source, "-")
+        support.eventually(lambda: len(client.stdout.data) > 5000000, "a part")
+        far.relay.set_open(False)
+        far.relay.cut_all()
+        if then == "gone":
+            os.unlink(source)
+        else:
+            fill(source, SIZE if then == "other" else 1000000, 2 if then == "other" else 1)
+        far.relay.set_open(True)
+        assert client.wait() == 1
+        assert before.startswith(client.stdout.data) and client.stderr.text().count("landline: ") >= 1
