@@ -50,7 +50,8 @@ int cmd_kill(const struct command *self, int argc, char **argv) {
     struct exchange_answer answer;
     buf_init(&request, 64);
     run_kill_put(&request, &kill);
-    struct exchange_question question = {.service = "kill", .request = {buf_front(&request), buf_size(&request)}};
+    struct exchange_question question = {
+        .service = "kill", .request = {buf_front(&request), buf_size(&request)}, .once = true};
     int error = ask_host(&how, &question, &answer);
     buf_free(&request);
     if (error != 0)

@@ -13,7 +13,7 @@ struct exchange {
     ll_client *client;
     uint32_t stream;
     size_t sent;
-    bool done;
+    bool done, lost; /* lost: the link, after the question may have gone out */
     int error;
     struct ll_failure *failure;
 };
@@ -31,6 +31,11 @@ static struct session *session_of(const struct exchange *exchange) {
 static int open_stream(struct client_job *job, struct session *session) {
     struct exchange *exchange = (struct exchange *)job;
     const struct exchange_question *q = exchange->question;
+    if (exchange->lost && q->once)
+        return LL_ELOST;
+    exchange->sent = 0;
+    buf_clear(&exchange->answer->output);
+    buf_clear(&exchange->answer->result);
     struct slice service = {(const uint8_t *)q->service, strlen(q->service)};
     int64_t stream = session_open(session, q->resume ? MESSAGE_RESUME : 0, service, q->request, SESSION_BULK);
     if (stream < 0)
@@ -60,7 +65,9 @@ static int next_data(struct link_user *user, uint8_t head[MESSAGE_DATA_HEAD], st
 }
 
 static void cut(struct client_job *job) {
-    (void)job;
+    struct exchange *exchange = (struct exchange *)job;
+    exchange->lost = exchange->lost || (exchange->stream != 0 && !session_untouched(session_of(exchange)));
+    exchange->stream = 0;
 }
 
 static bool survives(const struct client_job *job) {
@@ -70,7 +77,10 @@ static bool survives(const struct client_job *job) {
 
 static void failed(struct client_job *job, const struct ll_failure *failure) {
     struct exchange *exchange = (struct exchange *)job;
-    if (exchange->failure != NULL)
+    if (exchange->lost && exchange->question->once)
+        failure_set(exchange->failure, LL_ELOST, "%s: the link was lost before the answer to '%s' came: it may be done",
+                    exchange->client->host, exchange->question->service);
+    else if (exchange->failure != NULL)
         *exchange->failure = *failure;
     finish(exchange, failure->code);
 }

@@ -1,5 +1,5 @@
 /* Short questions: a request, perhaps some input, an answer that fits into memory. Not for what must survive a lost link:
- * it fails then, and may be asked again. */
+ * it fails then, and may be asked again. Over a broker, whose end says nothing of the host, it is asked again by itself. */
 #ifndef LANDLINE_CLIENT_EXCHANGE_H
 #define LANDLINE_CLIENT_EXCHANGE_H
 
@@ -12,6 +12,7 @@ struct exchange_question {
     struct slice request;
     struct slice input; /* channel 0 */
     bool resume;        /* flag 1 of OPEN */
+    bool once; /* it does something: never asked a second time, and a lost link leaves open whether it was done */
 };
 
 /* What came on channel 1, and RESULT. Make them with buf_init(): the limits are the caller's. */

@@ -123,8 +123,7 @@ void run_signal_tree(const struct run *run, int signal) {
     struct processes all = {0};
     if (run->session == 0)
         return;
-    if (run->pid != 0)
-        kill(-run->session, signal);
+    bool group = run->pid != 0 && kill(-run->session, signal) == 0;
     if (signal == SIGKILL)
         groups_kill(&run->runs->groups, run->group);
     /* What has moved to another control group is found as where there are none. Killing leaves none behind only if it is
@@ -136,9 +135,12 @@ void run_signal_tree(const struct run *run, int signal) {
         if (list_processes(&all) != 0)
             break;
         mark(run, &all);
-        for (size_t k = 0; k < all.count; k++)
-            if (all.list[k].ours && kill(all.list[k].pid, signal) == 0)
+        for (size_t k = 0; k < all.count; k++) {
+            /* Once is enough of what can be caught. */
+            bool has_it = group && signal != SIGKILL && getpgid(all.list[k].pid) == run->session;
+            if (all.list[k].ours && !has_it && kill(all.list[k].pid, signal) == 0)
                 found++;
+        }
     }
     free(all.list);
 }

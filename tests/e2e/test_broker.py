@@ -505,3 +505,32 @@ def test_a_call_that_is_killed_has_left(warm):
     assert warm.run("kill", "box", run).returncode == 0
     gone(pids[0])
     assert warm.broker() == pid
+
+
+@pytest.mark.parametrize("way", ["broker", "directly"])
+def test_a_signal_whose_answer_is_lost_is_not_sent_again(landline, way):
+    """It was done; that cannot be known here, and is not said either way."""
+    with closing(Warm(landline, lag=0.3)) as slow:
+        marks, ready = (os.path.join(landline.scratch, name) for name in ("marks", "ready"))
+        script = "trap 'echo one >> %s' USR1; echo > %s; while :; do sleep 0.02; done" % (marks, ready)
+        run = slow.run("run", "--detach", "box", "--", "sh", "-c", script).stdout.decode().strip()
+        slow.settled()
+        support.eventually(lambda: os.path.exists(ready), "the trap")
+        killer = slow.start("kill", *(["--no-broker"] if way == "directly" else []), "box", run, "USR1")
+        support.eventually(lambda: os.path.exists(marks), "the signal")
+        slow.relay.cut_all()
+        assert killer.wait() == 1 and b"it may be done" in killer.stderr.data, killer.stderr.text()
+        assert slow.run("kill", "box", run, "KILL").returncode == 0
+        assert lines(marks) == 1
+
+
+def test_a_question_whose_answer_is_lost_is_asked_again(landline):
+    """Whole: what was sent of it, and what had come of the answer, counts no more."""
+    with closing(Warm(landline, lag=0.1, window=1 << 16)) as slow:
+        slow.leave()
+        text = "abc" * 30000
+        before = slow.relay.passed[1]
+        asker = slow.start("upper", "box", text)
+        support.eventually(lambda: slow.relay.passed[1] > before + 20000, "a part of the answer")
+        slow.relay.cut_all()
+        assert asker.wait() == 0 and asker.stdout.data.decode() == text.upper() + "\n", asker.stderr.text()
