@@ -316,7 +316,7 @@ def several(field, source, size):
         text += common.table([line, "get", "put"], rows) + "\n"
     os.unlink(short)
     rows = memory(field, {"8 connections on loopback": source}, field.places["tmpfs"], "--streams", "8")
-    return text + "Peak memory (VmHWM), KiB. A ring of 1 MiB each way for each connection is in it.\n\n" + memory_table(rows)
+    return text + "Peak memory (VmHWM), KiB, wanted: at most 16,384 on either side.\n\n" + memory_table(rows)
 
 
 def sources(bench, folder):

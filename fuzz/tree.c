@@ -49,13 +49,15 @@ static void of_the_source(struct buf *b, uint8_t kind, struct slice payload) {
 
 static void of_the_sink(struct buf *b, uint8_t kind, struct slice payload) {
     uint8_t answer;
-    uint64_t offset;
+    uint64_t offset, digest;
     bool whole;
     struct tree_summary s;
     if (kind == TREE_MODE && tree_get_mode(payload, &whole) == 0)
         tree_put_mode(b, whole);
     else if (kind == TREE_ANSWER && tree_get_answer(payload, &answer, &offset) == 0)
         tree_put_answer(b, answer, offset);
+    else if (kind == TREE_PROVED && tree_get_proved(payload, &whole, &digest) == 0)
+        tree_put_proved(b, whole, digest);
     else if (kind == TREE_SUMMARY && tree_get_summary(payload, &s) == 0)
         tree_put_summary(b, &s);
     else

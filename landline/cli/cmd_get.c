@@ -140,7 +140,8 @@ int cmd_get(const struct command *self, int argc, char **argv) {
         g->sink.flags = (uint8_t)((g->checksum ? TREE_WITH_DIGESTS : 0) | (g->no_resume ? TREE_NO_RESUME : 0) |
                                   (g->t.dry_run ? TREE_DRY_RUN : 0));
         bool shown = !g->t.quiet && !g->t.json;
-        request.flags = (uint8_t)((g->checksum ? TREE_WITH_DIGESTS : 0) | (shown ? TREE_TOTALS : 0));
+        request.flags = (uint8_t)((g->checksum ? TREE_WITH_DIGESTS : 0) | (shown ? TREE_TOTALS : 0) |
+                                  (g->t.streams > 1 ? TREE_SPLITS : 0));
         request.compress = g->compress;
         request.rate = g->limit;
         request.paths = g->sink.asked = (struct slice){buf_front(&paths), buf_size(&paths)};

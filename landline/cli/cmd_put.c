@@ -35,8 +35,10 @@ struct put {
 static int engine(void *arg, struct transfer_io *io) {
     struct put *p = arg;
     bool shown = !p->t.quiet && !p->t.json;
-    struct source_options options = {
-        .flags = (uint8_t)((p->checksum ? TREE_WITH_DIGESTS : 0) | (shown ? TREE_TOTALS : 0)), .compress = p->compress};
+    struct source_options options = {.flags =
+                                         (uint8_t)((p->checksum ? TREE_WITH_DIGESTS : 0) | (shown ? TREE_TOTALS : 0) |
+                                                   (p->t.streams > 1 ? TREE_SPLITS : 0)),
+                                     .compress = p->compress};
     if (p->stream && p->stream_used)
         return -ESPIPE; /* what was read from a pipe cannot be read again */
     p->stream_used = p->stream;
@@ -44,6 +46,11 @@ static int engine(void *arg, struct transfer_io *io) {
     const struct source_root input = {.dir = -1, .name = "stdin", .stream = STDIN_FILENO};
     return source_run(io, p->stream ? &input : p->sources.roots, p->stream ? 1 : p->sources.count, &options,
                       &p->t.progress.report, &p->t.summary);
+}
+
+static void tell_twin(void *arg, const char *name) {
+    (void)arg;
+    cli_error("%s: two sources have this name, and can only have it once there", name);
 }
 
 /* -1, or the exit status. */
@@ -64,6 +71,11 @@ static int read_operands(struct put *p, const struct operands *operands) {
             p->missing++;
         }
     }
+    int64_t twins = place_drop_twins(&p->sources, tell_twin, NULL);
+    if (twins < 0)
+        cli_error("%s", ll_strerror((int)twins));
+    if (twins != 0)
+        return EXIT_FAILED;
     return p->stream || p->sources.count > 0 ? -1 : EXIT_FAILED;
 }
 
@@ -75,7 +87,8 @@ static int run(struct put *p, int sources) {
     bool named = random_bytes(id, sizeof id) == 0;
     const struct tree_put request = {
         .flags = (uint8_t)((p->checksum ? TREE_WITH_DIGESTS : 0) | (p->no_resume ? TREE_NO_RESUME : 0) |
-                           (p->t.dry_run ? TREE_DRY_RUN : 0) | (into ? TREE_INTO : 0) | (named ? TREE_NAMED : 0)),
+                           (p->t.dry_run ? TREE_DRY_RUN : 0) | (into ? TREE_INTO : 0) | (named ? TREE_NAMED : 0) |
+                           (p->t.streams > 1 ? TREE_SPLITS : 0)),
         .overwrite = p->overwrite,
         .destination = {(const uint8_t *)p->destination, length},
         .id = {id, sizeof id},

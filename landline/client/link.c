@@ -12,6 +12,7 @@
 enum {
     LINK_AHEAD = 128 << 10, /* ciphertext ahead of the transport */
     READS = 8,              /* receives in a row before others have their turn */
+    MOST_SPLIT = 64 << 10,  /* the most to receive at once where several links carry one transfer */
     FULL_READ = 64 << 10,   /* a receive of so much asks for more room the next time */
     HOLD_MS = 50,           /* link_hold() */
     YOUNG_MS = 1000,        /* before that nobody looks whether our address is still there */
@@ -30,7 +31,7 @@ struct link {
     const struct link_owner *owner;
     void *arg;
     struct link_user *first_ready, **end_ready;
-    size_t want;        /* how much to receive at once */
+    size_t want, most;  /* how much to receive at once, now and where much comes */
     int64_t held_until; /* nothing is received before; 0: not held */
     bool is_local, was_answered, was_open, was_in, busy, over;
     struct link_end end;
@@ -243,7 +244,8 @@ static bool receive(struct link *link) {
         fail(link, wire_error(link->wire));
     else if (wire_has_ended(link->wire))
         fail(link, LL_ELOST); /* an end without CLOSE is a lost link, however it is put */
-    link->want = n >= FULL_READ || (size_t)n == room ? TLS_READ_BULK : TLS_READ;
+    if (link->held_until == 0)
+        link->want = n >= FULL_READ || (size_t)n == room ? link->most : TLS_READ;
     return (size_t)n == room && !link->over;
 }
 
@@ -292,6 +294,11 @@ static void address_gone(void *arg) {
     fail(arg, -EADDRNOTAVAIL);
 }
 
+/* What is received at once is stored until it is decrypted. Where others carry the same transfer, it is less, for all together. */
+static size_t most_at_once(uint32_t window_max) {
+    return window_max > 0 ? MOST_SPLIT : TLS_READ_BULK;
+}
+
 int link_new(struct link **out, const struct link_config *config, ll_socket *socket, struct wire *wire) {
     struct link *link = calloc(1, sizeof *link);
     *out = NULL;
@@ -306,13 +313,15 @@ int link_new(struct link **out, const struct link_config *config, ll_socket *soc
                           .owner = config->owner,
                           .is_local = wire_is_open(wire), /* only a plain wire is, from the start */
                           .arg = config->arg,
-                          .want = TLS_READ};
+                          .want = TLS_READ,
+                          .most = most_at_once(config->window_max)};
     link->end_ready = &link->first_ready;
     struct session_client_config session = {.agent = {(const uint8_t *)AGENT, sizeof AGENT - 1},
                                             .unix_ms = unix_ms(),
                                             .greeting_deadline = config->greeting_deadline,
                                             .enrol = config->enrol,
                                             .window_max = config->window_max,
+                                            .window_first = config->window_max,
                                             .dead_after_ms = config->dead_after_ms};
     link->session = session_new_client(&session, clock_now());
     int error = link->session == NULL ? -ENOMEM : 0;
@@ -390,10 +399,13 @@ void link_hold(struct link *link) {
     if (link->held_until != 0)
         return;
     link->held_until = ll_loop_now(link->loop) + HOLD_MS * INT64_C(1000000);
+    link->want = TLS_READ; /* what comes then may have to be kept */
     link_ready(link, NULL);
 }
 
 void link_go_on(struct link *link) {
+    if (link->held_until == 0)
+        return;
     link->held_until = 0;
     if (!link->over)
         ll_watch_touch(link->watch);

@@ -97,7 +97,7 @@ static int client_like(const ll_client *first, ll_client **out) {
                                               .loop = first->loop};
     int e = ll_client_open(&options, out, NULL);
     if (e == 0)
-        (*out)->window_max = LIMIT_WINDOW_JOINED;
+        (*out)->window_max = LIMIT_WINDOW_SPLIT;
     return e;
 }
 

@@ -12,6 +12,7 @@
 #include "landline/client/failure.h"
 #include "landline/client/split.h"
 #include "landline/proto/run.h"
+#include "landline/transfer/lines.h"
 #include "lib/base/escape.h"
 #include "lib/base/limits.h"
 #include "lib/os/ring.h"
@@ -97,8 +98,8 @@ static void end_attempt(struct client_transfer *t) {
         close(t->far);
     if (t->memory >= 0)
         close(t->memory);
-    ring_close(&t->ring);
     ring_close(&t->engine_ring);
+    ring_close(&t->ring);
     split_end(t->split);
     t->near = t->far = t->memory = -1;
     t->stream = 0;
@@ -233,6 +234,13 @@ static void flush_down(struct client_transfer *t) {
     link_ready(link, NULL);
 }
 
+/* Whether one receive more is too much; then the bell rings when it is not any more. */
+static bool is_full(struct client_transfer *t) {
+    if (t->engine_over || buf_size(&t->down) > 0)
+        return !t->engine_over;
+    return ring_room(&t->ring) < AHEAD && ring_want_room(&t->ring, t->ring.size / 2);
+}
+
 static void take_data(struct client_transfer *t, const struct session_event *event) {
     const uint8_t *bytes = event->u.data.bytes.data;
     size_t n = event->u.data.bytes.size, done = 0;
@@ -247,14 +255,12 @@ static void take_data(struct client_transfer *t, const struct session_event *eve
         done = put_down(t, bytes, n);
     t->down_offset = event->u.data.offset + done - buf_size(&t->down);
     session_consumed(session_of(t), t->stream, 1, t->down_offset);
-    if (!t->engine_over && ring_room(&t->ring) < AHEAD && ring_want_room(&t->ring, RING_SIZE / 2))
-        link_hold(t->client->link);
-    if (done == n)
-        return;
     bool waits = buf_size(&t->down) > 0;
-    buf_add(&t->down, bytes + done, n - done);
-    if (!waits)
+    if (done < n)
+        buf_add(&t->down, bytes + done, n - done);
+    if (done < n && !waits)
         flush_down(t); /* which says that we wait for room */
+    (is_full(t) ? link_hold : link_go_on)(t->client->link);
 }
 
 /* What the engine has for us and the link has not been given; 0 where there is none, which is then waited for. */
@@ -320,9 +326,9 @@ static void on_bell(void *arg, unsigned events) {
 
 /* ---- as a job ---- */
 
-/* The engine's end is mapped here, or, where the engine is another transfer's, kept for that. */
+/* The engine's end is here, too, or, where the engine is another transfer's, kept for that. */
 static int open_ring(struct client_transfer *t) {
-    int pair[2], memory = ring_memory();
+    int pair[2], memory = ring_memory(t->split != NULL || t->options.engine == NULL ? LINES_RING : RING_SIZE);
     if (memory < 0)
         return memory;
     int e = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ? -errno : 0;
@@ -332,7 +338,7 @@ static int open_ring(struct client_transfer *t) {
         e = ring_open(&t->ring, memory, t->near, true);
     }
     if (e == 0 && t->options.engine != NULL)
-        e = ring_open(&t->engine_ring, memory, t->far, false);
+        ring_open_beside(&t->engine_ring, &t->ring, t->far);
     if (e == 0 && t->options.engine == NULL)
         t->memory = memory;
     else

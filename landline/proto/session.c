@@ -24,6 +24,7 @@ static struct session *make(enum message_role role, int64_t greeting_deadline, u
     s->greeting_deadline = greeting_deadline;
     s->ask_after = LIMIT_PING_AFTER_MS * SESSION_MS;
     s->dead_after = LIMIT_DEAD_AFTER_MS * SESSION_MS;
+    s->window_first = LIMIT_WINDOW_BULK;
     s->window_max = window_max > 0 && window_max < LIMIT_WINDOW ? window_max : LIMIT_WINDOW;
     s->max_streams = LIMIT_STREAMS;
     return s;
@@ -34,6 +35,8 @@ struct session *session_new_client(const struct session_client_config *config, i
     if (s == NULL)
         return NULL;
     s->enrol_expected = config->enrol;
+    if (config->window_first > 0)
+        s->window_first = config->window_first;
     if (config->dead_after_ms > 0 && config->dead_after_ms < LIMIT_DEAD_AFTER_MS) {
         s->dead_after = config->dead_after_ms * SESSION_MS;
         s->ask_after = s->dead_after / 3;
@@ -154,6 +157,10 @@ size_t session_memory(const struct session *s) {
 static int64_t ask_at(const struct session *s) {
     int64_t from = s->last_received > s->last_asked ? s->last_received : s->last_asked;
     return from + s->ask_after;
+}
+
+void session_set_window(struct session *s, uint32_t window_max) {
+    s->window_max = window_max;
 }
 
 int64_t session_deadline(const struct session *s) {

@@ -29,7 +29,8 @@ struct session_client_config {
     uint64_t unix_ms;          /* the time of day now */
     int64_t greeting_deadline; /* WELCOME must have come by then */
     bool enrol;                /* session_enrol() follows: tell the server so */
-    uint32_t window_max;       /* the most memory that one receiving channel may take; 0: LIMIT_WINDOW */
+    uint32_t window_max;       /* the most that one receiving channel may have under way; 0: LIMIT_WINDOW */
+    uint32_t window_first;     /* … of a bulk channel from the start; 0: LIMIT_WINDOW_BULK */
     uint32_t dead_after_ms;    /* silence after which it is dead, asked for after a third; 0: LIMIT_DEAD_AFTER_MS */
 };
 
@@ -172,6 +173,8 @@ int session_end(struct session *s, uint32_t stream, uint8_t channel);
 int session_stop(struct session *s, uint32_t stream, uint8_t channel, uint16_t code);
 /* A PING of the caller's, for a measurement: its PONG becomes an event. One at a time. */
 int session_ping(struct session *s, int64_t now);
+/* From now on: as the configuration's. */
+void session_set_window(struct session *s, uint32_t window_max);
 /* Ends the session: CLOSE is the last of the output. */
 int session_close(struct session *s, uint16_t code, const char *text);
 

@@ -36,7 +36,7 @@ int64_t session_open(struct session *s, uint8_t flags, struct slice service, str
     size_t size = 10 + service.size + request.size;
     if (size > LIMIT_OPEN_PAYLOAD || s->stream_count >= s->max_streams || s->highest >= LIMIT_STREAM_NUMBER)
         return LL_ELIMIT;
-    uint32_t window = flow == SESSION_TERMINAL ? LIMIT_WINDOW_TERMINAL_MIN : LIMIT_WINDOW_BULK;
+    uint32_t window = flow == SESSION_TERMINAL ? LIMIT_WINDOW_TERMINAL_MIN : s->window_first;
     window = window < s->window_max ? window : s->window_max;
     const struct message_open open = {flags, window, window, service, request};
     struct session_stream *stream = session_streams_add(s, s->highest + 1);

@@ -52,7 +52,7 @@ struct session {
     struct session_stream *due;     /* have CREDIT to send now */
     struct session_stream *waiting; /* have consumed something; CREDIT at acknowledge_at */
     int64_t acknowledge_at;
-    uint32_t window_max;
+    uint32_t window_first, window_max; /* of a bulk channel */
 
     /* greeting */
     bool enrol_expected, enrol_seen; /* the client announced it; sent or received it */

@@ -282,6 +282,23 @@ int tree_get_answer(struct slice payload, uint8_t *answer, uint64_t *offset) {
     return reader_end(&r);
 }
 
+void tree_put_proved(struct buf *b, bool whole, uint64_t digest) {
+    size_t mark = tree_begin(b, TREE_PROVED);
+    buf_add_u8(b, whole);
+    buf_add_u64(b, digest);
+    tree_finish(b, mark);
+}
+
+int tree_get_proved(struct slice payload, bool *whole, uint64_t *digest) {
+    struct reader r = reader_of(payload.data, payload.size);
+    uint8_t v = reader_u8(&r);
+    *whole = v == 1;
+    *digest = reader_u64(&r);
+    if (v > 1 || (v == 0 && *digest != 0))
+        reader_fail(&r);
+    return reader_end(&r);
+}
+
 void tree_put_summary(struct buf *b, const struct tree_summary *s) {
     size_t mark = tree_begin(b, TREE_SUMMARY);
     const uint64_t values[] = {s->files, s->folders, s->links, s->skipped, s->bytes, s->resumed, s->failures};
@@ -323,7 +340,7 @@ int tree_get_get(struct slice payload, struct tree_get *g) {
     for (uint32_t i = 0; i < g->count && !paths.failed; i++)
         if (has_nul(reader_str32(&paths)))
             reader_fail(&paths);
-    if ((g->flags & ~TREE_FLAGS) != 0 || g->compress > TREE_AUTO || g->count == 0)
+    if ((g->flags & ~TREE_FLAGS_GET) != 0 || g->compress > TREE_AUTO || g->count == 0)
         return LL_EFORMAT;
     return reader_end(&r) == 0 ? reader_end(&paths) : LL_EFORMAT;
 }
@@ -354,7 +371,7 @@ int tree_get_put(struct slice payload, struct tree_put *p) {
         p->id = reader_bytes(&r, TREE_ID);
         p->attempt = reader_u32(&r);
     }
-    if ((p->flags & ~TREE_PUT_FLAGS) != 0 || p->overwrite > TREE_NEVER || has_nul(p->destination))
+    if ((p->flags & ~TREE_FLAGS_PUT) != 0 || p->overwrite > TREE_NEVER || has_nul(p->destination))
         reader_fail(&r);
     return reader_end(&r);
 }

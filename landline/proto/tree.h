@@ -16,14 +16,16 @@ enum {
     TREE_HEAD = 5,                  /* bytes of a record's head */
     TREE_PIECE = 256 * 1024,        /* the most file bytes of one DATA record */
     TREE_SMALL = 64 * 1024,         /* the largest file that WHOLE carries */
-    TREE_RECORD = TREE_PIECE + 256, /* the longest payload */
-    TREE_CHUNK = 4 * 1024 * 1024,   /* what has a digest of its own */
-    TREE_NAME = 255,                /* bytes of a name */
-    TREE_LINK = 4095,               /* bytes of a symbolic link's target */
-    TREE_DEPTH = 4096,              /* folders within folders */
-    TREE_PENDING = 1024,            /* files announced and not answered */
-    TREE_STREAMS = 8,               /* that carry one transfer at most, the first among them */
-    TREE_ID = 16,                   /* bytes of the id by which streams join */
+    TREE_RECORD = TREE_PIECE + 256, /* the longest payload … */
+    TREE_PIECE_SPLIT = 64 * 1024,   /* … and both with TREE_SPLITS */
+    TREE_RECORD_SPLIT = TREE_PIECE_SPLIT + 512,
+    TREE_CHUNK = 4 * 1024 * 1024, /* what has a digest of its own */
+    TREE_NAME = 255,              /* bytes of a name */
+    TREE_LINK = 4095,             /* bytes of a symbolic link's target */
+    TREE_DEPTH = 4096,            /* folders within folders */
+    TREE_PENDING = 1024,          /* files announced and not answered */
+    TREE_STREAMS = 8,             /* that carry one transfer at most, the first among them */
+    TREE_ID = 16,                 /* bytes of the id by which streams join */
 };
 
 #define TREE_SIZE_MAX     (1ULL << 50)
@@ -50,6 +52,7 @@ enum tree_kind {
     TREE_ANSWER,
     TREE_PROBLEM,
     TREE_SUMMARY,
+    TREE_PROVED,
 };
 
 /* DIR, FILE, WHOLE, SYMLINK, HARD. Each kind has the fields that are marked for it; the others are zero. */
@@ -125,6 +128,9 @@ void tree_put_mode(struct buf *b, bool whole);
 int tree_get_mode(struct slice payload, bool *whole);
 void tree_put_answer(struct buf *b, uint8_t answer, uint64_t offset);
 int tree_get_answer(struct slice payload, uint8_t *answer, uint64_t *offset);
+/* `whole`: it has all of its contents, of that digest; else the digest is 0. */
+void tree_put_proved(struct buf *b, bool whole, uint64_t digest);
+int tree_get_proved(struct slice payload, bool *whole, uint64_t *digest);
 void tree_put_summary(struct buf *b, const struct tree_summary *s);
 int tree_get_summary(struct slice payload, struct tree_summary *s);
 
@@ -158,9 +164,10 @@ enum tree_flag {
     TREE_LIST = 16,        /* get: the entries of one folder, nothing below, no contents */
     TREE_FRESH = 32,       /* get: the sink has nothing: small files may come as WHOLE from the first */
     TREE_TOTALS = 64,      /* get: say how much there is as soon as it is known */
-    TREE_FLAGS = 127,
-    TREE_NAMED = 128, /* put: the request ends in the transfer's id and the number of the attempt */
-    TREE_PUT_FLAGS = TREE_WITH_DIGESTS | TREE_NO_RESUME | TREE_DRY_RUN | TREE_INTO | TREE_NAMED,
+    TREE_NAMED = 64,       /* put: the request ends in the transfer's id and the number of the attempt */
+    TREE_SPLITS = 128,     /* streams may join: no record is longer than TREE_RECORD_SPLIT */
+    TREE_FLAGS_GET = TREE_WITH_DIGESTS | TREE_LIST | TREE_FRESH | TREE_TOTALS | TREE_SPLITS,
+    TREE_FLAGS_PUT = TREE_WITH_DIGESTS | TREE_NO_RESUME | TREE_DRY_RUN | TREE_INTO | TREE_NAMED | TREE_SPLITS,
 };
 
 enum tree_overwrite {

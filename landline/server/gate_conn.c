@@ -262,7 +262,7 @@ static void take_plain(struct conn *conn) {
 static void receive(struct conn *conn) {
     for (int i = 0; i < ROUNDS && !conn->over && conn->held_until == 0; i++) {
         size_t room;
-        uint8_t *to = tls_engine_reserve(conn->engine, conn->bulk ? TLS_READ_BULK : TLS_READ, &room);
+        uint8_t *to = tls_engine_reserve(conn->engine, conn->bulk ? conn->most : TLS_READ, &room);
         if (to == NULL) {
             conn->over = true;
             return;
@@ -397,7 +397,7 @@ static struct conn *make(struct gate *gate, int fd, const struct ll_address *pee
         close(fd);
         return NULL;
     }
-    *conn = (struct conn){.gate = gate, .fd = fd, .source = source_of(peer)};
+    *conn = (struct conn){.gate = gate, .fd = fd, .source = source_of(peer), .most = TLS_READ_BULK};
     do
         conn->number = gate->last_number = (gate->last_number + 1) & NUMBER_MASK;
     while (conn->number == 0 || map_get(&gate->conns, conn->number) != NULL);

@@ -83,6 +83,8 @@ static void map_ring(struct lane *lane) {
         close(memory);
     if (e != 0)
         session_refuse(lane->conn->session, lane->number, CODE_INTERNAL, 0, "the server is out of memory");
+    else if (d->ring.size / 3 < lane->conn->most)
+        lane->conn->most = d->ring.size / 3; /* so that one receive finds room in the ring */
 }
 
 /* The bell: the worker has something, or room, or has ended. */
@@ -111,8 +113,16 @@ void direct_attach(struct lane *lane, int fd) {
         session_refuse(lane->conn->session, lane->number, CODE_INTERNAL, 0, "the server is out of memory");
         return;
     }
+    session_set_window(lane->conn->session, LIMIT_WINDOW_SPLIT);
     tls_engine_place(lane->conn->engine, MESSAGE_DATA_HEAD, choose, lane->conn);
     on_bell(lane, LL_READ);
+}
+
+/* Whether one receive more is too much; then the bell rings when it is not any more. */
+static bool is_full(struct direct *d) {
+    if (!direct_open(d) || buf_size(&d->input) > 0)
+        return direct_open(d);
+    return ring_room(&d->ring) < AHEAD && ring_want_room(&d->ring, d->ring.size / 2);
 }
 
 /* The worker hears of many pieces at once: when the connection settles, or when there are many. */
@@ -123,14 +133,14 @@ void direct_input(struct lane *lane, struct slice bytes) {
         done = put_input(d, bytes.data, bytes.size);
         d->written += done;
         session_consumed(lane->conn->session, lane->number, 0, d->written);
+        ring_tell_of_much(&d->ring);
         lane_queue(lane);
     }
-    if (direct_open(d) && ring_room(&d->ring) < AHEAD && ring_want_room(&d->ring, RING_SIZE / 2))
-        conn_hold(lane->conn);
-    if (done == bytes.size)
-        return;
-    buf_add(&d->input, bytes.data + done, bytes.size - done);
-    write_input(lane);
+    if (done < bytes.size) {
+        buf_add(&d->input, bytes.data + done, bytes.size - done);
+        write_input(lane);
+    }
+    (is_full(d) ? conn_hold : conn_go_on)(lane->conn);
 }
 
 void direct_input_ended(struct lane *lane) {

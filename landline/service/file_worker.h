@@ -22,7 +22,8 @@ struct file_worker {
     int said;     /* the worker's standard error */
     int control;  /* it takes further streams there */
     uint64_t began;
-    bool split; /* others may join, under this id */
+    bool splits; /* the request says that others may join … */
+    bool split;  /* … and under which id is known */
     uint8_t id[TREE_ID];
     unsigned numbers; /* a bit for each that has joined */
     struct joined *joined;

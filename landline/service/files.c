@@ -100,6 +100,20 @@ static int find_sources(struct worker *w, const struct tree_get *get, struct pla
     return e;
 }
 
+struct twins {
+    struct worker *w;
+    struct source_options *options;
+};
+
+static void tell_twin(void *arg, const char *name) {
+    static const char why[] = "two sources have this name: only the first is sent";
+    const struct twins *twins = arg;
+    struct tree_problem problem = {.path = {(const uint8_t *)name, strlen(name)},
+                                   .text = {(const uint8_t *)why, sizeof why - 1}};
+    tree_put_problem(&twins->w->io.writing, TREE_FAIL, &problem);
+    twins->options->failures++;
+}
+
 static int do_get(struct worker *w, struct ll_error_info *info) {
     struct tree_get get;
     struct place_sources sources = {0};
@@ -109,6 +123,9 @@ static int do_get(struct worker *w, struct ll_error_info *info) {
         return error_at(info, e, "get", "the request");
     struct source_options options = {.flags = get.flags, .compress = get.compress};
     e = find_sources(w, &get, &sources, &options, info);
+    if (e == 0 && (get.flags & TREE_LIST) == 0 &&
+        place_drop_twins(&sources, tell_twin, &(struct twins){w, &options}) < 0)
+        e = error_at(info, -ENOMEM, "get", NULL);
     if (e == 0) {
         w->io.rate = get.rate;
         e = source_run(&w->io, sources.roots, sources.count, &options, &w->report, &summary);

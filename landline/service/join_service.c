@@ -10,6 +10,7 @@
 #include "landline/proto/run.h"
 #include "landline/service/file_worker.h"
 #include "landline/service/run.h"
+#include "landline/transfer/lines.h"
 #include "lib/base/limits.h"
 #include "lib/os/ring.h"
 
@@ -31,7 +32,7 @@ static struct file_worker *find(const struct exchange *x, const uint8_t id[TREE_
 }
 
 static int start(struct joined *j, uint8_t number) {
-    int pair[2] = {-1, -1}, memory = ring_memory(), e = memory < 0 ? memory : 0;
+    int pair[2] = {-1, -1}, memory = ring_memory(LINES_RING), e = memory < 0 ? memory : 0;
     if (e == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0)
         e = -errno;
     if (e == 0)

@@ -16,10 +16,11 @@
 #include "landline/service/file_worker.h"
 #include "landline/service/files.h"
 #include "landline/service/run.h"
+#include "landline/transfer/lines.h"
 #include "lib/os/account.h"
 #include "lib/os/ring.h"
 
-enum { WINDOW = 256 << 10, SAID = 1024 };
+enum { SAID = 1024 };
 
 static void worker_free(struct file_worker *w) {
     struct file_worker **at = &w->host->workers;
@@ -82,12 +83,12 @@ static int write_job(const struct exchange *x, struct slice request) {
     return fd;
 }
 
-/* put: what it says, where it is one. */
-static bool understood(const struct exchange *x, struct slice request, struct tree_put *put) {
+/* The request's flags, or -1 where it cannot be understood; put: what it says, where it is one. */
+static int flags_of(const struct exchange *x, struct slice request, struct tree_put *put) {
     struct tree_get get;
     if (strcmp(x->service->name, "put") == 0)
-        return tree_get_put(request, put) == 0;
-    return tree_get_get(request, &get) == 0;
+        return tree_get_put(request, put) == 0 ? put->flags : -1;
+    return tree_get_get(request, &get) == 0 ? get.flags : -1;
 }
 
 /* ---- the process ---- */
@@ -126,7 +127,7 @@ static int start(struct file_worker *w, struct exchange *x, struct slice request
     if (e == 0)
         e = job = write_job(x, request);
     if (e >= 0)
-        e = memory = ring_memory();
+        e = memory = ring_memory(w->splits ? LINES_RING : RING_SIZE);
     if (e >= 0)
         e = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
                     socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) != 0 ||
@@ -201,7 +202,7 @@ void file_worker_hand(struct exchange *x, int *gate_end) {
         return;
     close(*gate_end);
     *gate_end = -1;
-    x->ops->opened(x, &(struct exchange_start){.window0 = WINDOW, .bulk = true}, NULL, 0);
+    x->ops->opened(x, &(struct exchange_start){.window0 = LIMIT_WINDOW_SPLIT, .bulk = true}, NULL, 0);
 }
 
 static void hand_over(struct exchange *x) {
@@ -302,7 +303,8 @@ static void opened(struct exchange *x, uint8_t flags, struct slice request) {
         return;
     }
     struct tree_put put = {0};
-    if ((flags & MESSAGE_RESUME) != 0 || !understood(x, request, &put)) {
+    int what = flags_of(x, request, &put);
+    if ((flags & MESSAGE_RESUME) != 0 || what < 0) {
         x->ops->refused(x, CODE_MALFORMED, 0, "the request cannot be understood");
         return;
     }
@@ -312,6 +314,7 @@ static void opened(struct exchange *x, uint8_t flags, struct slice request) {
         return;
     }
     x->state = w;
+    w->splits = (what & TREE_SPLITS) != 0;
     w->named = put.id.size == TREE_ID;
     w->attempt = put.attempt;
     if (w->named)
@@ -327,7 +330,7 @@ static void opened(struct exchange *x, uint8_t flags, struct slice request) {
 /* SPLIT: others may join. The first id holds. */
 static void control(struct exchange *x, uint8_t kind, struct slice body) {
     struct file_worker *w = x->state;
-    if (w == NULL || kind != TREE_SPLIT || body.size != TREE_ID || w->split)
+    if (w == NULL || kind != TREE_SPLIT || body.size != TREE_ID || w->split || !w->splits)
         return;
     memcpy(w->id, body.data, TREE_ID);
     w->split = true;

@@ -15,6 +15,7 @@
 
 enum {
     TURN = TREE_HEAD + 1,                     /* a record of that kind */
+    RUN = 128 * 1024,                         /* on one stream, before another has its turn */
     GATHER = 128 * 1024,                      /* written at once when so much has come together */
     INCOMING = 2 * (TREE_HEAD + TREE_RECORD), /* so that a long record and what follows fit one read */
 };
@@ -87,22 +88,30 @@ static int turn(struct transfer_io *io, unsigned number) {
     ring_put(io->to, TURN);
     ring_tell(io->to);
     io->to = next;
+    io->number = number;
+    io->run = 0;
     return 0;
 }
 
-/* Chooses the stream for the next n bytes, which are whole records: the present one while it has room, and then the one that has the
- * most. So each gets what it carries. */
+/* Chooses the stream for the next n bytes, which are whole records: after each run the next one that has room. So each gets what it
+ * carries, and what the other side has to keep of one while it waits for another is little. */
 static int choose_stream(struct transfer_io *io, size_t n) {
-    size_t want = n + TURN < RING_SIZE / 2 ? n + TURN : RING_SIZE / 2;
-    unsigned best;
+    size_t half = io->to != NULL ? io->to->size / 2 : 0, want = n + TURN < half ? n + TURN : half;
+    unsigned next = 0;
     while (io->lines != NULL && io->spreads) {
-        int64_t here = ring_room(io->to), there = lines_roomiest(io->lines, &best);
+        int64_t here = ring_room(io->to);
+        int there = lines_next(io->lines, io->number, want, &next);
         if (here < 0 || there < 0)
             return LL_EPROTOCOL;
-        if ((size_t)here >= want)
+        if ((size_t)here >= want && (io->run < RUN || next == io->number)) {
+            io->run += n;
             return 0;
-        if (here >= TURN && (size_t)there >= want)
-            return turn(io, best);
+        }
+        if (here >= TURN && there > 0) {
+            int e = turn(io, next);
+            io->run = n;
+            return e;
+        }
         bool wait = here < TURN ? ring_want_room(io->to, TURN) : lines_want_room(io->lines, want);
         if (wait && !lines_wait(io->lines))
             return LL_ELOST;
@@ -262,6 +271,8 @@ static int await_record(struct transfer_io *io, bool wait, uint8_t *kind, uint32
         if (held >= TREE_HEAD) {
             memcpy(head, ring_front(io->from), sizeof head);
             e = tree_head_read(head, kind, length);
+            e = e == 0 && *length > io->from->size / 2 - TREE_HEAD ? LL_ELIMIT
+                                                                   : e; /* more than may go over this stream */
         }
         if (e != 0)
             return e;

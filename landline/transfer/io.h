@@ -14,6 +14,8 @@
 struct transfer_io {
     struct ring *from, *to; /* NULL: descriptors. Else the rings that are read and written now */
     struct lines *lines;    /* … and all of them, where there may be more than one */
+    unsigned number;        /* that of `to`, and … */
+    size_t run;             /* … how much went there since it has its turn */
     bool spreads; /* the engine is a source: what it writes goes over all streams, what it reads comes on the first */
     size_t lent;  /* bytes of `from` that the last record lies in: given back with the next one */
     int in, out;

@@ -62,20 +62,16 @@ int lines_use(struct lines *lines, unsigned number, struct ring **ring) {
     return 0;
 }
 
-int64_t lines_roomiest(const struct lines *lines, unsigned *number) {
-    int64_t most = 0;
-    *number = 0;
-    for (unsigned i = 0; i < TREE_STREAMS; i++) {
-        const struct ring *ring = ring_of(lines, i);
+int lines_next(const struct lines *lines, unsigned after, size_t want, unsigned *number) {
+    for (unsigned i = 1; i <= TREE_STREAMS; i++) {
+        const struct ring *ring = ring_of(lines, *number = (after + i) % TREE_STREAMS);
         int64_t room = ring != NULL ? ring_room(ring) : 0;
         if (room < 0)
-            return room;
-        if (room > most) {
-            most = room;
-            *number = i;
-        }
+            return (int)room;
+        if (room >= (int64_t)want)
+            return 1;
     }
-    return most;
+    return 0;
 }
 
 bool lines_want_room(struct lines *lines, size_t room) {

@@ -10,6 +10,11 @@
 #include "landline/proto/tree.h"
 #include "lib/os/ring.h"
 
+/* A lane of the ring of each stream, where there may be several. */
+enum { LINES_RING = 3 * RING_STEP };
+_Static_assert(LINES_RING / 2 > TREE_HEAD + TREE_RECORD_SPLIT,
+               "who fills it may wait for half of it: then a whole record lies there, which can be taken");
+
 struct line {
     struct ring ring; /* its bell is ours, too */
     bool used;        /* it has had its turn: when it is lost, so is something that it carried */
@@ -29,8 +34,8 @@ void lines_end(struct lines *lines);
 /* The stream with that number, which is going to be used. 0; LL_ELOST: it was there, and is not any more; LL_EPROTOCOL: it never
  * joined. */
 int lines_use(struct lines *lines, unsigned number, struct ring **ring);
-/* The one that has the most room for writing, and how much that is, or LL_EPROTOCOL. */
-int64_t lines_roomiest(const struct lines *lines, unsigned *number);
+/* The next one behind `after`, around to itself, that has room for so much: 1, 0 where none has, LL_EPROTOCOL. */
+int lines_next(const struct lines *lines, unsigned after, size_t want, unsigned *number);
 /* As ring_want_room() on all of them: true if none has so much. */
 bool lines_want_room(struct lines *lines, size_t room);
 /* Waits until a bell rings or a stream joins. False: one that is needed is gone. */

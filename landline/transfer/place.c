@@ -77,14 +77,48 @@ static int add_root(struct place_sources *out, int dir, const char *at, const ch
     return 0;
 }
 
+static int by_name(const void *a, const void *b) {
+    const struct source_root *one = *(struct source_root *const *)a, *other = *(struct source_root *const *)b;
+    int order = strcmp(one->name, other->name);
+    return order != 0 ? order : (one > other) - (one < other);
+}
+
+static void root_free(struct source_root *root) {
+    close(root->dir);
+    free((char *)(uintptr_t)root->at);
+    free((char *)(uintptr_t)root->name);
+    *root = (struct source_root){.dir = -1};
+}
+
 void place_free(struct place_sources *sources) {
-    for (size_t i = 0; i < sources->count; i++) {
-        close(sources->roots[i].dir);
-        free((char *)(uintptr_t)sources->roots[i].at);
-        free((char *)(uintptr_t)sources->roots[i].name);
-    }
+    for (size_t i = 0; i < sources->count; i++)
+        root_free(&sources->roots[i]);
     free(sources->roots);
     *sources = (struct place_sources){0};
+}
+
+int64_t place_drop_twins(struct place_sources *sources, void (*tell)(void *arg, const char *name), void *arg) {
+    size_t n = sources->count, kept = 0;
+    struct source_root **sorted = calloc(n + 1, sizeof(struct source_root *)), *first = NULL;
+    if (sorted == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        sorted[i] = &sources->roots[i];
+    qsort(sorted, n, sizeof *sorted, by_name);
+    for (size_t i = 0; i < n; i++) {
+        if (first == NULL || strcmp(first->name, sorted[i]->name) != 0) {
+            first = sorted[i];
+            continue;
+        }
+        tell(arg, sorted[i]->name);
+        root_free(sorted[i]);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (sources->roots[i].name != NULL)
+            sources->roots[kept++] = sources->roots[i];
+    sources->count = kept;
+    free(sorted);
+    return (int64_t)(n - kept);
 }
 
 /* The name that a folder has where the path does not say: "." of /srv/www is called www. */

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "landline/error.h"
 #include "landline/transfer/source.h"
@@ -24,6 +25,9 @@ struct place_sources {
 int place_sources(const struct place_base *base, const char *path, bool patterns, struct place_sources *out,
                   struct ll_error_info *info);
 void place_free(struct place_sources *sources);
+/* Takes out each that has the name of an earlier one, since both would become the same thing at the other side, and tells of it. How
+ * many, or -ENOMEM. */
+int64_t place_drop_twins(struct place_sources *sources, void (*tell)(void *arg, const char *name), void *arg);
 
 /* Where things go that are sent to `path`: into a folder, or under a new name in one.
  * `into`: it must be a folder, and is made if it is missing (its parent must be there). */

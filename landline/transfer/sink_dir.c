@@ -98,7 +98,7 @@ static int place_folder(struct sink *s, struct sink_dir *dir) {
     dir->fd = make_folder(s, at, stage, &dir->fresh);
     if (dir->fd < 0)
         return dir->fd;
-    int e = os_tree_lock(dir->fd);
+    int e = sink_lock(s, dir->fd);
     return e == 0 && !sink_stage_is(at->fd, stage, dir->fd) ? -EWOULDBLOCK : e; /* it has just got its name */
 }
 

@@ -47,7 +47,7 @@ static bool in_the_way(int e) {
 
 /* Beside the final name, where another transfer may be at work on the same file: whoever has the lock has the stage, until
  * it is renamed. */
-static int open_stage(const struct sink_file *f) {
+static int open_stage(struct sink *s, const struct sink_file *f) {
     for (int tries = 0; tries < 16; tries++) {
         int fd = os_tree_open(f->dir->fd, f->disk, OPEN_FLAGS, 0, OS_TREE_BENEATH);
         bool made = fd == -ENOENT;
@@ -57,7 +57,7 @@ static int open_stage(const struct sink_file *f) {
             continue;
         if (fd < 0 && (made || !in_the_way(fd)))
             return fd;
-        int e = fd < 0 ? 0 : os_tree_lock(fd);
+        int e = fd < 0 ? 0 : sink_lock(s, fd);
         /* Not every file system gives us what we make. */
         if (fd >= 0 && e == 0 && (made ? sink_stage_is(f->dir->fd, f->disk, fd) : is_mine(f, fd)))
             return fd;
@@ -77,7 +77,7 @@ bool sink_is_resumable(const struct sink_file *f) {
 
 static int open_target(struct sink *s, struct sink_file *f) {
     bool keep = sink_is_resumable(f) && (s->options->flags & TREE_NO_RESUME) == 0;
-    f->fd = f->dir->inside ? open_inside(f, keep) : open_stage(f);
+    f->fd = f->dir->inside ? open_inside(f, keep) : open_stage(s, f);
     if (f->fd < 0)
         return f->fd;
     if (keep && !f->dir->fresh)
@@ -266,8 +266,12 @@ int sink_close(struct sink *s, const struct tree_close *c) {
                                                        (f->size == f->at || f->size == TREE_SIZE_UNKNOWN)));
     if (!right)
         return LL_EPROTOCOL;
-    if (c->state == TREE_OK && !f->failed) {
-        sink_complete(s, f, digest_whole(&f->digest));
+    if (c->state == TREE_OK) {
+        uint64_t digest = digest_whole(&f->digest);
+        if (!f->failed)
+            sink_complete(s, f, digest);
+        if (f->resumed > 0)
+            tree_put_proved(&s->io->writing, !f->failed, f->failed ? 0 : digest);
     } else if (c->state != TREE_OK) {
         char path[4096];
         sink_path(f->dir, f->name, path, sizeof path);

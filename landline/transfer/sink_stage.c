@@ -3,11 +3,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <xxhash.h>
 
 #include "landline/transfer/sink_state.h"
 #include "lib/os/tree.h"
+
+enum { LOCK_PATIENCE_MS = 3000, LOCK_EVERY_MS = 20 };
 
 void sink_stage_name(const char *name, char out[STAGE_NAME]) {
     snprintf(out, STAGE_NAME, ".landline-%016llx.part", (unsigned long long)XXH64(name, strlen(name), 0));
@@ -15,6 +18,24 @@ void sink_stage_name(const char *name, char out[STAGE_NAME]) {
 
 void sink_journal_name(const char *name, char out[STAGE_NAME]) {
     snprintf(out, STAGE_NAME, ".landline-%016llx.journal", (unsigned long long)XXH64(name, strlen(name), 0));
+}
+
+/* Whether to try again; in all, so that many that are locked do not take longer. */
+static bool has_patience(struct sink *s) {
+    const struct timespec piece = {.tv_nsec = LOCK_EVERY_MS * 1000000L};
+    if (s->waited_ms >= LOCK_PATIENCE_MS || atomic_load(&s->report->stop))
+        return false;
+    s->waited_ms += LOCK_EVERY_MS;
+    nanosleep(&piece, NULL);
+    return true;
+}
+
+int sink_lock(struct sink *s, int fd) {
+    int e;
+    do
+        e = os_tree_lock(fd);
+    while (e == -EWOULDBLOCK && has_patience(s));
+    return e;
 }
 
 bool sink_stage_is(int dir, const char *name, int fd) {

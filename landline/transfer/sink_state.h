@@ -67,6 +67,7 @@ struct sink {
     unsigned depth, tops;
     struct sink_file *first, **last; /* wanted, in order */
     unsigned wanted, later;
+    unsigned waited_ms; /* for locks */
     struct sink_publish batch[LIMIT_TRANSFER_BATCH];
     unsigned batched, batch_most;             /* each holds a descriptor or two */
     uint64_t source_failures, heard_failures; /* what the source says it counted; what it told one by one */
@@ -131,6 +132,9 @@ void sink_file_free(struct sink *s, struct sink_file *f);
 /* sink_stage.c: what has the name of something unfinished */
 void sink_stage_name(const char *name, char out[STAGE_NAME]);
 /* Whether what the descriptor is open on is (still) called so. */
+/* Locks what is unfinished. Who had it may be an earlier attempt that has not noticed its end yet, so this waits, three seconds in a
+ * transfer. 0, -EWOULDBLOCK, -errno. */
+int sink_lock(struct sink *s, int fd);
 bool sink_stage_is(int dir, const char *name, int fd);
 /* Removes what is there and of no use: of another kind than what is to be made, of somebody else, closed to us. Not what another
  * transfer has locked: -EWOULDBLOCK. 0, -errno. */

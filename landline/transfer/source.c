@@ -114,6 +114,8 @@ static int hear_problem(struct source *s, struct slice payload) {
 
 static int hear_summary(struct source *s, struct slice payload) {
     int e = s->over ? tree_get_summary(payload, s->summary) : LL_EPROTOCOL;
+    if (e == 0 && s->begun != NULL)
+        e = LL_EPROTOCOL;
     s->finished = e == 0;
     return e;
 }
@@ -123,10 +125,8 @@ static int hear_one(struct source *s, uint8_t kind, struct slice payload) {
         uint8_t kind;
         int (*hear)(struct source *, struct slice);
     } rows[] = {
-        {TREE_ANSWER, hear_answer},
-        {TREE_MODE, hear_mode},
-        {TREE_PROBLEM, hear_problem},
-        {TREE_SUMMARY, hear_summary},
+        {TREE_ANSWER, hear_answer},   {TREE_MODE, hear_mode},       {TREE_PROBLEM, hear_problem},
+        {TREE_PROVED, source_proved}, {TREE_SUMMARY, hear_summary},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].kind == kind)
@@ -208,9 +208,11 @@ int source_run(struct transfer_io *io, const struct source_root *roots, size_t c
                          .fd = -1,
                          .failures = options->failures,
                          .began = clock_now(),
+                         .piece = (options->flags & TREE_SPLITS) != 0 ? TREE_PIECE_SPLIT : TREE_PIECE,
                          .scratch = malloc(TREE_PIECE)};
     int e = s->scratch == NULL ? -ENOMEM : 0;
     bool walked = false;
+    s->begun_last = &s->begun;
     io->spreads = true;
     report_begin(report);
     while (e == 0 && !s->finished) {

@@ -16,7 +16,7 @@ struct source_root {
 };
 
 struct source_options {
-    uint8_t flags;     /* TREE_WITH_DIGESTS, TREE_LIST, TREE_FRESH, TREE_TOTALS */
+    uint8_t flags;     /* TREE_WITH_DIGESTS, TREE_LIST, TREE_FRESH, TREE_TOTALS, TREE_SPLITS */
     uint8_t compress;  /* enum tree_compress */
     uint64_t failures; /* sources that could not be found, of which the sink was told with FAIL */
 };

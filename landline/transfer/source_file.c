@@ -2,6 +2,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,32 +23,66 @@ static bool same(const struct source_file *f, const struct stat *st) {
 
 /* ---- begin and end ---- */
 
-static void say_end(struct source *s, const struct source_file *f, uint8_t state, int error) {
+static int wait_for_proof(struct source *s, const struct source_file *f, const char *path) {
+    size_t n = strlen(path) + 1;
+    struct source_begun *b = calloc(1, sizeof *b + n);
+    if (b == NULL)
+        return -ENOMEM;
+    b->size = s->at;
+    b->resumed = f->offset;
+    memcpy(b->path, path, n);
+    *s->begun_last = b;
+    s->begun_last = &b->next;
+    return 0;
+}
+
+static struct source_begun *take_begun(struct source *s) {
+    struct source_begun *b = s->begun;
+    s->begun = b->next;
+    if (s->begun == NULL)
+        s->begun_last = &s->begun;
+    return b;
+}
+
+int source_proved(struct source *s, struct slice payload) {
+    bool whole;
+    uint64_t digest;
+    int e = tree_get_proved(payload, &whole, &digest);
+    if (e != 0 || s->begun == NULL)
+        return e != 0 ? e : LL_EPROTOCOL;
+    struct source_begun *b = take_begun(s);
+    if (whole)
+        report_receipt(s->report, &(struct transfer_receipt){b->path, b->size, digest, b->resumed, true, false});
+    free(b);
+    return 0;
+}
+
+static int say_end(struct source *s, const struct source_file *f, uint8_t state, int error) {
     struct tree_close c = {.state = state, .error = (uint32_t)error, .size = s->at};
     tree_put_close(&s->io->writing, &c);
     char path[4096];
     source_path(f->dir, f->dir != NULL ? f->name : f->root->name, path, sizeof path);
     if (state == TREE_OK) {
-        struct transfer_receipt r = {path, s->at, 0, f->offset, f->offset == 0, false};
-        if (r.has_digest)
-            r.digest = digest_whole(&s->digest);
-        report_receipt(s->report, &r);
+        if (f->offset > 0)
+            return wait_for_proof(s, f, path);
+        report_receipt(s->report, &(struct transfer_receipt){path, s->at, digest_whole(&s->digest), 0, true, false});
     } else {
         s->failures++;
         report_problem(s->report, path, error, state == TREE_CHANGED ? "it changed while it was read" : NULL);
     }
+    return 0;
 }
 
 static int finish(struct source *s, uint8_t state, int error) {
     struct source_file *f = source_first(&s->wanted);
-    say_end(s, f, state, error);
+    int e = say_end(s, f, state, error);
     if (s->fd >= 0 && !s->stream)
         close(s->fd);
     s->fd = -1;
     s->sending = false;
     source_file_release(f);
     source_pop(&s->wanted);
-    return 0;
+    return e;
 }
 
 static int begin(struct source *s, struct source_file *f) {
@@ -133,8 +168,8 @@ static int send_piece(struct source *s, const struct source_file *f) {
     uint8_t *place;
     const char *bytes;
     size_t n = digest_room(&s->digest);
-    if (n > TREE_PIECE)
-        n = TREE_PIECE;
+    if (n > s->piece)
+        n = s->piece;
     if (!s->stream && n > f->size - s->at)
         n = (size_t)(f->size - s->at);
     if (s->sparse && n > s->data_end - s->at)
@@ -165,6 +200,8 @@ void source_send_free(struct source *s) {
     if (s->fd >= 0 && !s->stream)
         close(s->fd);
     s->fd = -1;
+    while (s->begun != NULL)
+        free(take_begun(s));
 }
 
 int source_digest(struct source *s, int fd, uint64_t *digest) {

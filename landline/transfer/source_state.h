@@ -31,6 +31,13 @@ struct source_queue {
     unsigned first, count;
 };
 
+/* A file that was begun in the middle: only the sink knows the digest of the whole. */
+struct source_begun {
+    struct source_begun *next;
+    uint64_t size, resumed;
+    char path[];
+};
+
 struct source_count;  /* what counts ahead */
 struct source_groups; /* the inodes with several names */
 
@@ -52,10 +59,12 @@ struct source {
     struct source_count *count; /* while it counts */
     bool counted;               /* or it could not be */
     int64_t began;              /* CLOCK_MONOTONIC ns */
-    char *scratch;              /* TREE_PIECE bytes */
+    char *scratch;              /* TREE_PIECE bytes … */
+    size_t piece;               /* … of which so many are sent at once */
 
     struct source_queue asked, wanted;
-    unsigned unheard; /* announced, and not written yet */
+    struct source_begun *begun, **begun_last; /* those of which the sink has still to say that they are proved */
+    unsigned unheard;                         /* announced, and not written yet */
 
     /* The file that is being sent: wanted's first, once it is open. */
     int fd;
@@ -82,6 +91,8 @@ void source_dir_release(struct source_dir *dir);
 int source_send(struct source *s);
 void source_send_free(struct source *s);
 int source_open(const struct source_file *f);
+/* PROVED came. */
+int source_proved(struct source *s, struct slice payload);
 /* The digest of all of a file's contents. */
 int source_digest(struct source *s, int fd, uint64_t *digest);
 

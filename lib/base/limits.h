@@ -58,8 +58,7 @@ enum {
     LIMIT_STREAMS = 4096,             /* open at once on a connection, where the server names no other number */
     LIMIT_STREAM_NUMBER = 0x7fffffff,
     LIMIT_WINDOW = 16 << 20,          /* of a channel, granted by this side */
-    LIMIT_WINDOW_SPLIT = 8 << 20,     /* the same of a transfer's first stream, where others may join … */
-    LIMIT_WINDOW_JOINED = 1 << 20,    /* … and of each of those */
+    LIMIT_WINDOW_SPLIT = 2 << 20,     /* of each of several streams, and of contents that come to a server */
     LIMIT_WINDOW_BULK = 256 << 10,    /* the first one of a bulk channel */
     LIMIT_WINDOW_INPUT = 64 << 10,    /* of channel 0 before OPENED */
     LIMIT_WINDOW_TERMINAL = 64 << 10, /* a terminal's, at most … */

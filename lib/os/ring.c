@@ -13,21 +13,22 @@
 /* What the two ends tell each other of one lane; each side's words on a cache line of their own. */
 struct ring_lane {
     _Alignas(64) _Atomic uint64_t written; /* by the writer, in all */
-    _Atomic uint32_t ended, wants_room;
-    _Alignas(64) _Atomic uint64_t taken; /* by the reader, in all */
+    _Atomic uint32_t ended, wants_room;    /* so much; 0: does not wait */
+    _Alignas(64) _Atomic uint64_t taken;   /* by the reader, in all */
     _Atomic uint32_t wants_bytes;
 };
 
-enum { CONTROL = 64 << 10, MEMORY = CONTROL + 2 * RING_SIZE, MAPPED = CONTROL + 4 * RING_SIZE };
+enum { CONTROL = RING_STEP };
 
 _Static_assert(2 * sizeof(struct ring_lane) <= CONTROL, "both lanes fit before the data, on pages of any size");
 
-int ring_memory(void) {
+int ring_memory(size_t size) {
     int fd = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0)
         return -errno;
     /* Who could cut it off would kill the other side with SIGBUS. */
-    if (ftruncate(fd, MEMORY) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+    if (ftruncate(fd, (off_t)(CONTROL + 2 * size)) == 0 &&
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
         return fd;
     int e = -errno;
     close(fd);
@@ -105,37 +106,59 @@ static bool map_at(uint8_t *at, size_t size, int fd, off_t offset) {
     return mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, offset) != MAP_FAILED;
 }
 
-int ring_open(struct ring *ring, int memory, int bell, bool first) {
+static size_t mapped_size(size_t size) {
+    return CONTROL + 4 * size;
+}
+
+/* The size of a lane, or -EINVAL where it is no such memory. */
+static int64_t lane_size(int memory) {
     struct stat st;
-    *ring = (struct ring){.bell = bell};
     if (fstat(memory, &st) < 0)
         return -errno;
-    if (st.st_size != MEMORY)
-        return -EINVAL;
-    uint8_t *at = mmap(NULL, MAPPED, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED)
-        return -errno;
-    bool mapped = map_at(at, CONTROL, memory, 0);
-    for (int half = 0; half < 4 && mapped; half++)
-        mapped = map_at(at + CONTROL + half * RING_SIZE, RING_SIZE, memory, CONTROL + half / 2 * RING_SIZE);
-    if (!mapped) {
-        int e = -errno;
-        munmap(at, MAPPED);
-        return e;
-    }
+    int64_t size = ((int64_t)st.st_size - CONTROL) / 2;
+    bool good = size >= RING_STEP && size <= RING_SIZE && size % RING_STEP == 0 && st.st_size == CONTROL + 2 * size;
+    return good ? size : -EINVAL;
+}
+
+static void take_ends(struct ring *ring, uint8_t *at, bool first) {
     struct ring_lane *lanes = (struct ring_lane *)(void *)at;
-    uint8_t *data[] = {at + CONTROL, at + CONTROL + 2 * RING_SIZE};
+    uint8_t *data[] = {at + CONTROL, at + CONTROL + 2 * ring->size};
     ring->map = at;
     ring->out_lane = &lanes[first ? 0 : 1];
     ring->in_lane = &lanes[first ? 1 : 0];
     ring->out = data[first ? 0 : 1];
     ring->in = data[first ? 1 : 0];
+}
+
+int ring_open(struct ring *ring, int memory, int bell, bool first) {
+    *ring = (struct ring){.bell = bell};
+    int64_t lane = lane_size(memory);
+    if (lane < 0)
+        return (int)lane;
+    size_t size = ring->size = (size_t)lane;
+    uint8_t *at = mmap(NULL, mapped_size(size), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED)
+        return -errno;
+    bool mapped = map_at(at, CONTROL, memory, 0);
+    for (size_t half = 0; half < 4 && mapped; half++)
+        mapped = map_at(at + CONTROL + half * size, size, memory, (off_t)(CONTROL + half / 2 * size));
+    if (!mapped) {
+        int e = -errno;
+        munmap(at, mapped_size(size));
+        return e;
+    }
+    take_ends(ring, at, first);
     return 0;
 }
 
+void ring_open_beside(struct ring *ring, const struct ring *first, int bell) {
+    *ring = (struct ring){.bell = bell, .size = first->size, .beside = true};
+    take_ends(ring, first->map, false);
+}
+
 void ring_close(struct ring *ring) {
-    if (ring->map != NULL)
-        munmap(ring->map, MAPPED);
+    if (ring->map != NULL && !ring->beside)
+        munmap(ring->map, mapped_size(ring->size));
     ring->map = NULL;
 }
 
@@ -149,17 +172,20 @@ static void ring_bell(const struct ring *ring) {
 
 int64_t ring_readable(const struct ring *ring) {
     uint64_t n = atomic_load_explicit(&ring->in_lane->written, memory_order_acquire) - ring->taken;
-    return n <= RING_SIZE ? (int64_t)n : LL_EPROTOCOL;
+    return n <= ring->size ? (int64_t)n : LL_EPROTOCOL;
 }
 
-/* Half of the lane is free again before a writer that waits is woken, so that the two do not wake each other for every
+/* What the writer waits for is free before it is woken, and half of the lane, so that the two do not wake each other for every
  * piece; or all of it. */
 void ring_take(struct ring *ring, size_t n) {
     struct ring_lane *lane = ring->in_lane;
     ring->taken += n;
     atomic_store(&lane->taken, ring->taken);
-    if (atomic_load(&lane->wants_room) != 0 && ring_readable(ring) <= RING_SIZE / 2 &&
-        atomic_exchange(&lane->wants_room, 0) != 0)
+    size_t wanted = atomic_load(&lane->wants_room);
+    if (wanted == 0)
+        return;
+    wanted = wanted < ring->size / 2 ? ring->size / 2 : wanted < ring->size ? wanted : ring->size;
+    if (ring_readable(ring) <= (int64_t)(ring->size - wanted) && atomic_exchange(&lane->wants_room, 0) != 0)
         ring_bell(ring);
 }
 
@@ -179,7 +205,7 @@ bool ring_want_bytes(struct ring *ring, size_t have) {
 
 int64_t ring_room(const struct ring *ring) {
     uint64_t n = ring->put - atomic_load_explicit(&ring->out_lane->taken, memory_order_acquire);
-    return n <= RING_SIZE ? (int64_t)(RING_SIZE - n) : LL_EPROTOCOL;
+    return n <= ring->size ? (int64_t)(ring->size - n) : LL_EPROTOCOL;
 }
 
 void ring_put(struct ring *ring, size_t n) {
@@ -199,8 +225,10 @@ void ring_tell(struct ring *ring) {
         wake_reader(ring);
 }
 
+/* A small ring stands for one of several: who reads them in order waits for the next record of just this one. */
 void ring_tell_of_much(struct ring *ring) {
-    if (ring_room(ring) <= RING_SIZE / 2)
+    size_t much = ring->size / (ring->size < RING_SIZE ? 3 : 2);
+    if (ring_room(ring) <= (int64_t)(ring->size - much))
         ring_tell(ring);
 }
 
@@ -210,7 +238,7 @@ void ring_end(struct ring *ring) {
 }
 
 bool ring_want_room(struct ring *ring, size_t room) {
-    atomic_store(&ring->out_lane->wants_room, 1);
+    atomic_store(&ring->out_lane->wants_room, (uint32_t)(room > 0 ? room : 1));
     int64_t there = ring_room(ring);
     bool wait = there >= 0 && (size_t)there < room;
     if (!wait)

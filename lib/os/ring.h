@@ -24,7 +24,10 @@
 
 #include "landline/error.h"
 
-enum { RING_SIZE = 1 << 20 }; /* bytes that one lane holds */
+enum {
+    RING_SIZE = 1 << 20,  /* bytes that one lane holds, at most … */
+    RING_STEP = 64 << 10, /* … and always a multiple of this, so that it is whole pages, whatever a page is */
+};
 
 struct ring_lane;
 
@@ -32,13 +35,16 @@ struct ring {
     void *map; /* NULL: not open */
     struct ring_lane *in_lane, *out_lane;
     uint8_t *in, *out;
+    size_t size;         /* of a lane */
+    bool beside;         /* the mapping is another end's */
     uint64_t taken, put; /* by this end, in all */
     uint64_t told;       /* of what was put: the other side knows, or was to find it itself */
     int bell;            /* the caller's */
 };
 
-/* Memory for a pair of ends, of fixed size for ever: a descriptor, close-on-exec, or -errno. */
-int ring_memory(void);
+/* Memory for a pair of ends with lanes of `size` bytes (RING_STEP … RING_SIZE, whole steps), for ever: a descriptor, close-on-exec, or
+ * -errno. */
+int ring_memory(size_t size);
 
 /* Sends it over a bell, as the first thing that comes out at the other; and takes it there, without waiting: the descriptor,
  * which is the caller's, -EAGAIN when it has not come yet, LL_ELOST when it never will, or -errno. */
@@ -52,6 +58,9 @@ int ring_receive_end(int socket, uint8_t *number, int *bell, int *memory);
 /* Maps it. `first` says which end this is; `bell` is this end's socket. 0 or -errno (-EINVAL: it is no such memory). The
  * descriptor of the memory can be closed then. */
 int ring_open(struct ring *ring, int memory, int bell, bool first);
+/* The second end of one that is open in this process, in the same mapping, so that no page counts twice for it. The first end must
+ * outlive it. */
+void ring_open_beside(struct ring *ring, const struct ring *first, int bell);
 /* Unmaps it; harmless on one that is not open. */
 void ring_close(struct ring *ring);
 
@@ -60,7 +69,7 @@ void ring_close(struct ring *ring);
 /* Bytes that can be read at ring_front(); LL_EPROTOCOL where the other side's word cannot be true. */
 int64_t ring_readable(const struct ring *ring);
 static inline const uint8_t *ring_front(const struct ring *ring) {
-    return ring->in + ring->taken % RING_SIZE;
+    return ring->in + ring->taken % ring->size;
 }
 /* n of them (at most ring_readable()) are done with; their place is the writer's again. */
 void ring_take(struct ring *ring, size_t n);
@@ -74,7 +83,7 @@ bool ring_want_bytes(struct ring *ring, size_t have);
 /* Bytes that can be written at ring_back(); LL_EPROTOCOL as above. */
 int64_t ring_room(const struct ring *ring);
 static inline uint8_t *ring_back(const struct ring *ring) {
-    return ring->out + ring->put % RING_SIZE;
+    return ring->out + ring->put % ring->size;
 }
 /* The first n of them (at most ring_room()) were written. Does not ring: ring_tell() does. */
 void ring_put(struct ring *ring, size_t n);

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import stat
 import subprocess
 
@@ -67,8 +68,9 @@ def make_tree(top):
 
 
 def picture(top):
-    """Everything that must be the same: {path: (kind, mode, mtime, contents)}."""
-    found = {}
+    """Everything that must be the same: {path: (kind, mode, mtime, contents)}. Of a file's names those count that are in the tree:
+    others may be outside of it."""
+    found, names = {}, {}
     top = os.fsencode(top)
     for folder, folders, files in os.walk(top):
         for name in folders + files:
@@ -80,7 +82,11 @@ def picture(top):
             elif stat.S_ISDIR(st.st_mode):
                 found[path[len(top):]] = ("folder", mode, st.st_mtime_ns)
             else:
-                found[path[len(top):]] = ("file", mode, st.st_mtime_ns, st.st_nlink, digest(path))
+                same = names.setdefault((st.st_dev, st.st_ino), [])
+                same.append(path[len(top):])
+                found[path[len(top):]] = ("file", mode, st.st_mtime_ns, same, digest(path))
+    for same in names.values():
+        same.sort()
     return found
 
 
@@ -170,6 +176,51 @@ def test_overwrite_and_dry_run(box, here, there):
     assert digest(os.path.join(here, "f")) != digest(os.path.join(there, "f"))
     box.run("get", "--checksum", "box:%s/f" % there, here)
     assert digest(os.path.join(here, "f")) == digest(os.path.join(there, "f"))
+
+
+def test_two_sources_of_one_name(box, here, there):
+    """Only one could have it. What is sent says so before anything moves; what is fetched has the first, and a failure."""
+    for folder in ("a", "b"):
+        os.mkdir(os.path.join(here, folder))
+        fill(os.path.join(here, folder, "x"), 1000, folder == "b")
+        os.mkdir(os.path.join(here, folder, "t"))
+    fill(os.path.join(here, "other"), 10)
+    a, b, other = (os.path.join(here, name) for name in ("a/x", "b/x", "other"))
+    for one, two in ((a, b), (a, a), (os.path.join(here, "a/t"), os.path.join(here, "b/t"))):
+        name = os.path.basename(one).encode()
+        done = box.run("put", one, other, two, "box:" + there)
+        assert done.returncode == 1 and os.listdir(there) == []
+        assert done.stderr == b"landline: %s: two sources have this name, and can only have it once there\n" % name
+        to = os.path.join(here, "to")
+        os.mkdir(to)
+        done = box.run("get", "box:" + one, "box:" + other, "box:" + two, to)
+        assert done.returncode == 1
+        assert b"landline: box: %s: two sources have this name: only the first is sent\n" % name in done.stderr
+        assert sorted(os.listdir(to)) == sorted([name.decode(), "other"])
+        if one == a:
+            assert digest(os.path.join(to, "x")) == digest(a)
+        shutil.rmtree(to)
+
+
+@pytest.mark.parametrize("verb", ["get", "put"])
+def test_the_receipt_of_a_file_that_was_resumed(landline, verb):
+    """It has the digest of the whole, though neither side has sent or seen all of it this time."""
+    with pair(landline, through_relay=True) as box:
+        source, first, second = (os.path.join(landline.scratch, name) for name in ("source", "first", "second"))
+        fill(source, 20000000)
+
+        def receipt(target):
+            words = ["box:" + source, target] if verb == "get" else [source, "box:" + target]
+            done = box.run(verb, "--json", *words)
+            assert done.returncode == 0, done.stderr
+            said = [json.loads(line) for line in done.stdout.splitlines()]
+            (file,) = [s for s in said if s["event"] == "file"]
+            return file, said[-1]
+        whole, _ = receipt(first)
+        box.relay.cuts = [relay.Cut(relay.RST, relay.DOWN if verb == "get" else relay.UP, 12000000)]
+        again, result = receipt(second)
+        assert result["resumed"] >= 4 << 20 and digest(first) == digest(second)
+        assert (again["bytes"], again["digest"]) == (whole["bytes"], whole["digest"])
 
 
 @pytest.mark.parametrize("how", ["off", "zstd", "auto"])
@@ -339,6 +390,47 @@ def test_a_disk_that_takes_no_more(box, here, verb, options, change, why):
         now, want = picture(small), picture(here)
         assert now.pop(b"/t")[0] == want.pop(b"/t")[0]  # a folder that was there keeps its time
         assert now == want and leftovers(small) == []
+
+
+@contextlib.contextmanager
+def disk_with_quota(folder, limit):
+    """btrfs, whose quota holds for root, too. Gives the place, and a function that sets another limit."""
+    image, place = os.path.join(folder, "image"), os.path.join(folder, "quota")
+    if os.geteuid() != 0 or not shutil.which("mkfs.btrfs") or not shutil.which("btrfs"):
+        pytest.skip("a quota needs root and btrfs-progs")
+    os.mkdir(place)
+    with open(image, "wb") as f:
+        f.truncate(160 << 20)
+    subprocess.run(["mkfs.btrfs", "-q", image], check=True)
+    if subprocess.call(["mount", "-o", "loop", image, place]) != 0:
+        pytest.skip("this kernel has no btrfs")
+
+    def limited(most):
+        subprocess.run(["btrfs", "qgroup", "limit", most, place], check=True, stdout=subprocess.DEVNULL)
+    try:
+        subprocess.run(["btrfs", "quota", "enable", place], check=True)
+        limited(limit)
+        yield place, limited
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("there_already", [True, False], ids=["old", "new"])
+@pytest.mark.parametrize("verb", ["get", "put"])
+def test_a_quota(box, here, verb, there_already):
+    """The kernel says no in the middle of a file: its reason is told, and the same command completes once it says yes."""
+    with disk_with_quota(box.landline.scratch, "7m") as (disk, limited):
+        source, target = os.path.join(here, "f"), os.path.join(disk, "f")
+        want, old = fill(source, 15000000), fill(target, 1000, 9) if there_already else None
+        words = ["get", "box:" + source, target] if verb == "get" else ["put", source, "box:" + target]
+        done = box.run(*words)
+        assert done.returncode == 1 and b"f: Disk quota exceeded" in done.stderr, done.stderr
+        assert os.path.exists(target) == there_already and (not there_already or digest(target) == old)
+        limited("none")
+        done = box.run(words[0], "--json", *words[1:])
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 4 << 20
+        assert digest(target) == want and leftovers(disk) == []
 
 
 def test_a_full_disk_is_said_and_nothing_is_broken(box, here):

@@ -18,7 +18,7 @@ from test_files_streams import ABCDEF, CONFLICT, SIZE, Door, lp
 
 pytestmark = pytest.mark.timeout(180)
 
-INTO, NAMED = 8, 128
+INTO, NAMED = 8, 64
 
 
 @pytest.fixture

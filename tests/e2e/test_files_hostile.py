@@ -17,7 +17,7 @@ import support
 pytestmark = pytest.mark.timeout(180)
 
 DIR, UP, FILE, WHOLE, SYMLINK, HARD, DATA, PACKED, DIGEST, CLOSE, FAIL, OVER = range(1, 13)
-MODE, ANSWER, PROBLEM, SUMMARY = range(32, 36)
+MODE, ANSWER, PROBLEM, SUMMARY, PROVED = range(32, 37)
 CHUNK, UNKNOWN = 4 << 20, (1 << 64) - 1
 EMPTY = 0xc77b3abb6f87acd9  # the digest of a file without contents
 LOST = 75  # the worker's exit status when the other side has gone

@@ -1,5 +1,6 @@
 """A transfer over several connections (docs/PROTOCOL.md section 7.7): what arrives, what a lost one costs, and peers that lie."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ import landline_server_peer as ls  # noqa: E402
 pytestmark = pytest.mark.timeout(180)
 
 TURN, SPLIT = 14, 1
+INTO, SPLITS = 8, 128
 ABCDEF = 0xda87bd32d3c47db6  # the digest of these six bytes
 UNKNOWN_RUN, MALFORMED, CONFLICT = 35, 34, 36
 SLOW = {"lag": 0.02, "window": 128 << 10}  # 6.4 MB/s a connection, however many there are
@@ -184,13 +186,40 @@ def test_a_reader_that_stands_still(landline, room):
                             env={"LANDLINE_SILENCE": "2s"})
         try:
             support.eventually(lambda: b"nothing moves since" in terminal.seen, "the standstill")
-            assert support.anonymous(terminal.process.pid) < 24 << 20
+            assert support.anonymous(terminal.process.pid) < 20 << 20
             got = hashlib.file_digest(terminal.process.stdout, "sha256").hexdigest()
             assert terminal.process.wait(support.PATIENCE) == 0, terminal.seen
         finally:
             terminal.process.stdout.close()
             terminal.close()
         assert got == want and connections(far, before) == 8
+
+
+def marks(processes):
+    """{name: KiB} of the largest resident sets so far; what has ended is left out."""
+    found = {}
+    for name, pid in processes.items():
+        with contextlib.suppress(OSError, StopIteration):
+            with open("/proc/%d/status" % pid) as f:
+                found[name] = next(int(line.split()[1]) for line in f if line.startswith("VmHWM:"))
+    return found
+
+
+@pytest.mark.parametrize("verb", ["get", "put"])
+def test_memory(landline, room, verb):
+    """At most 16 MiB each, with eight connections that carry all that the processors give."""
+    source, target = (os.path.join(room, n) for n in ("source", "target"))
+    with pair(landline) as both:
+        want = fill(source, 5 * SIZE)
+        client = both.start(verb, "--streams", "8", *ends(verb, source, target))
+        gate, most = support.gate_of(both.server.pid), {}
+        while client.popen.poll() is None:
+            workers = [pid for pid in support.children(both.server.pid) if pid != gate]
+            for name, size in marks({"client": client.pid, "gate": gate, **{"worker": pid for pid in workers}}).items():
+                most[name] = max(size, most.get(name, 0))
+        assert client.wait() == 0, client.stderr.text()
+        assert digest(target) == want
+        assert set(most) == {"client", "gate", "worker"} and max(most.values()) < 16 << 10, most
 
 
 # ---- how many ----
@@ -305,9 +334,10 @@ class Door:
 class Put:
     """A put into the folder, and streams that have joined it."""
 
-    def __init__(self, door, target, split=True):
+    def __init__(self, door, target, split=True, splits=True):
         self.door, self.peer, self.id = door, door.dial(), os.urandom(16)
-        self.stream = self.peer.open(b"put", struct.pack(">BB", 8, 0) + lp.str32(os.fsencode(target)))
+        self.stream = self.peer.open(b"put", struct.pack(">BB", INTO | (SPLITS if splits else 0), 0) +
+                                     lp.str32(os.fsencode(target)))
         if split:
             self.peer.send(lp.CONTROL, bytes([SPLIT]) + self.id, 0, self.stream.number)
         self.peer.wait(lambda: self.stream.opened is not None)

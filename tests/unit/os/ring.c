@@ -26,7 +26,7 @@ static int setup(void **state) {
     struct two *t = calloc(1, sizeof *t);
     assert_non_null(t);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, t->bells), 0);
-    t->memory = ring_memory();
+    t->memory = ring_memory(RING_SIZE);
     assert_true(t->memory >= 0);
     for (int i = 0; i < 2; i++)
         assert_int_equal(ring_open(&t->ends[i], t->memory, t->bells[i], i == 0), 0);
@@ -87,6 +87,55 @@ static void test_full_and_empty(void **state) {
     ring_take(to, 1);
     assert_int_equal(recv(t->bells[0], &(char){0}, 1, MSG_DONTWAIT), 1);
     assert_false(ring_want_room(from, RING_SIZE / 2));
+}
+
+/* Who needs more than half is woken when it is there, and not before. */
+static void test_as_much_as_is_wanted(void **state) {
+    struct two *t = *state;
+    struct ring *from = &t->ends[0], *to = &t->ends[1];
+    ring_put(from, RING_SIZE);
+    assert_true(ring_want_room(from, RING_SIZE - 1000));
+    ring_take(to, RING_SIZE - 1001);
+    assert_int_equal(recv(t->bells[0], &(char){0}, 1, MSG_DONTWAIT), -1);
+    ring_take(to, 1);
+    assert_int_equal(recv(t->bells[0], &(char){0}, 1, MSG_DONTWAIT), 1);
+    assert_false(ring_want_room(from, RING_SIZE - 1000));
+}
+
+/* Rings of other sizes, whose second end shares the first one's mapping. */
+static void test_sizes(void **state) {
+    struct two *t = *state;
+    for (size_t size = RING_STEP; size <= 4 * RING_STEP; size += RING_STEP) {
+        struct ring a, b;
+        int memory = ring_memory(size);
+        assert_true(memory >= 0);
+        assert_int_equal(ring_open(&a, memory, t->bells[0], true), 0);
+        ring_open_beside(&b, &a, t->bells[1]);
+        close(memory);
+        assert_int_equal(ring_room(&a), size);
+        for (size_t round = 0; round < 10; round++) {
+            size_t n = size - 1000 * round;
+            memset(ring_back(&a), (int)round, n);
+            ring_put(&a, n);
+            assert_int_equal(ring_readable(&b), n);
+            assert_true(ring_front(&b)[0] == round && ring_front(&b)[n - 1] == round);
+            ring_take(&b, n);
+            write_bytes(&b, "answer", 6);
+            assert_memory_equal(ring_front(&a), "answer", 6);
+            ring_take(&a, 6);
+        }
+        ring_close(&b);
+        assert_int_equal(ring_room(&a), size); /* still there */
+        ring_close(&a);
+    }
+    const size_t wrong[] = {0, RING_STEP - 4096, RING_STEP + 4096, RING_SIZE + RING_STEP};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct ring a;
+        int memory = ring_memory(wrong[i]);
+        assert_true(memory >= 0);
+        assert_int_equal(ring_open(&a, memory, t->bells[0], true), -EINVAL);
+        close(memory);
+    }
 }
 
 static void test_a_reader_is_woken_once(void **state) {
@@ -273,6 +322,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_pieces_at_every_place, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_and_empty, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_as_much_as_is_wanted, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sizes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_reader_is_woken_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_two_that_wait_stay_asleep, setup, teardown),
         cmocka_unit_test_setup_teardown(test_the_other_side_goes, setup, teardown),

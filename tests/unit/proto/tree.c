@@ -242,6 +242,11 @@ static int read_answer(struct slice p) {
     uint64_t offset;
     return tree_get_answer(p, &answer, &offset);
 }
+static int read_proved(struct slice p) {
+    bool whole;
+    uint64_t digest;
+    return tree_get_proved(p, &whole, &digest);
+}
 static int read_total(struct slice p) {
     uint64_t files, bytes;
     return tree_get_total(p, &files, &bytes);
@@ -276,14 +281,17 @@ static void put_small(struct buf *b, size_t which) {
     case 6:
         tree_put_summary(b, &summary);
         break;
+    case 7:
+        tree_put_proved(b, true, 8);
+        break;
     default:
         tree_put_total(b, 3, 4);
     }
 }
 
 static void short_and_long_small_ones(void **unused) {
-    static int (*const reads[])(struct slice) = {read_over, read_digest, read_close,   read_problem,
-                                                 read_mode, read_answer, read_summary, read_total};
+    static int (*const reads[])(struct slice) = {read_over,   read_digest,  read_close,  read_problem, read_mode,
+                                                 read_answer, read_summary, read_proved, read_total};
     (void)unused;
     for (size_t i = 0; i < sizeof reads / sizeof *reads; i++) {
         struct buf b;
@@ -353,6 +361,27 @@ static void answers(void **unused) {
     assert_int_equal(judge_answer(255, 0), LL_EFORMAT);
 }
 
+static void proofs(void **unused) {
+    bool whole;
+    uint64_t digest;
+    struct buf b;
+    (void)unused;
+    buf_init(&b, 64);
+    tree_put_proved(&b, true, 77);
+    assert_int_equal(tree_get_proved(only(&b, TREE_PROVED), &whole, &digest), 0);
+    assert_true(whole && digest == 77);
+    uint8_t *bytes = buf_front(&b) + TREE_HEAD;
+    bytes[0] = 2;
+    assert_int_equal(read_proved(only(&b, TREE_PROVED)), LL_EFORMAT);
+    bytes[0] = 0; /* not whole, and a digest */
+    assert_int_equal(read_proved(only(&b, TREE_PROVED)), LL_EFORMAT);
+    buf_clear(&b);
+    tree_put_proved(&b, false, 0);
+    assert_int_equal(tree_get_proved(only(&b, TREE_PROVED), &whole, &digest), 0);
+    assert_false(whole);
+    buf_free(&b);
+}
+
 /* ---- requests ---- */
 
 static int judge_get(const struct tree_get *g, struct tree_get *out, struct buf *b) {
@@ -396,15 +425,15 @@ static void requests_to_get(void **unused) {
     buf_add_str32(&paths, "one", 3);
     buf_add_str32(&paths, "", 0);
     const struct slice two = {buf_front(&paths), buf_size(&paths)};
-    struct tree_get good = {TREE_FLAGS, TREE_AUTO, 77, 2, two}, g = good;
+    struct tree_get good = {TREE_FLAGS_GET, TREE_AUTO, 77, 2, two}, g = good;
     assert_int_equal(judge_get(&g, &out, &b), 0);
-    assert_true(out.flags == TREE_FLAGS && out.compress == TREE_AUTO && out.rate == 77 && out.count == 2);
+    assert_true(out.flags == TREE_FLAGS_GET && out.compress == TREE_AUTO && out.rate == 77 && out.count == 2);
     same_slice(out.paths, two);
     for (size_t n = 0; n < buf_size(&b); n++)
         assert_int_equal(tree_get_get((struct slice){buf_front(&b), n}, &out), LL_EFORMAT);
     buf_add_u8(&b, 0);
     assert_int_equal(tree_get_get((struct slice){buf_front(&b), buf_size(&b)}, &out), LL_EFORMAT);
-    g.flags = TREE_FLAGS + 1;
+    g.flags = TREE_INTO;
     assert_int_equal(judge_get(&g, &out, &b), LL_EFORMAT);
     g = good, g.compress = TREE_AUTO + 1;
     assert_int_equal(judge_get(&g, &out, &b), LL_EFORMAT);
@@ -433,11 +462,11 @@ static int judge_put(const struct tree_put *p, struct tree_put *out, struct buf 
 static void requests_to_put(void **unused) {
     static const uint8_t id[TREE_ID] = "0123456789abcdef";
     struct buf b;
-    struct tree_put out, p = {TREE_PUT_FLAGS, TREE_NEVER, text("~/x"), {id, sizeof id}, 0x01020304}, named = p;
+    struct tree_put out, p = {TREE_FLAGS_PUT, TREE_NEVER, text("~/x"), {id, sizeof id}, 0x01020304}, named = p;
     (void)unused;
     buf_init(&b, 4096);
     assert_int_equal(judge_put(&p, &out, &b), 0);
-    assert_true(out.flags == TREE_PUT_FLAGS && out.overwrite == TREE_NEVER && out.attempt == 0x01020304);
+    assert_true(out.flags == TREE_FLAGS_PUT && out.overwrite == TREE_NEVER && out.attempt == 0x01020304);
     same_slice(out.destination, p.destination);
     same_slice(out.id, p.id);
     for (size_t n = 0; n < buf_size(&b); n++)
@@ -457,7 +486,7 @@ static void requests_to_put(void **unused) {
     assert_int_equal(judge_put(&p, &out, &b), LL_EFORMAT);
     for (unsigned flag = 1; flag < 256; flag *= 2) {
         p = named, p.flags = (uint8_t)(TREE_NAMED | flag);
-        assert_int_equal(judge_put(&p, &out, &b), (flag & TREE_PUT_FLAGS) != 0 ? 0 : LL_EFORMAT);
+        assert_int_equal(judge_put(&p, &out, &b), (flag & TREE_FLAGS_PUT) != 0 ? 0 : LL_EFORMAT);
     }
     p = named, p.overwrite = TREE_NEVER + 1;
     assert_int_equal(judge_put(&p, &out, &b), LL_EFORMAT);
@@ -475,6 +504,7 @@ int main(void) {
         cmocka_unit_test(short_and_long_small_ones),
         cmocka_unit_test(values_of_small_ones),
         cmocka_unit_test(answers),
+        cmocka_unit_test(proofs),
         cmocka_unit_test(turns_and_joins),
         cmocka_unit_test(requests_to_get),
         cmocka_unit_test(requests_to_put),

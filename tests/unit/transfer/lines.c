@@ -82,7 +82,7 @@ static void open_stream(struct world *w, unsigned number, size_t piece) {
     s->piece = piece;
     assert_int_equal(pipe(s->first), 0);
     for (int side = 0; side < SIDES; side++) {
-        s->memory[side] = ring_memory();
+        s->memory[side] = ring_memory(RING_SIZE);
         assert_true(s->memory[side] >= 0);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s->bells[side]), 0);
         assert_int_equal(ring_open(&s->ours[side], s->memory[side], s->bells[side][1], true), 0);

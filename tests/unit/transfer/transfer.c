@@ -204,7 +204,7 @@ static void transfer(struct run *r) {
     struct ring ring = {0};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, near), 0);
     r->sockets[0] = near[0];
-    r->memory = over_ring && r->cut == 0 ? ring_memory() : -1; /* a line that is cut is one of bytes */
+    r->memory = over_ring && r->cut == 0 ? ring_memory(RING_SIZE) : -1; /* a line that is cut is one of bytes */
     int end = near[1];
     int fds[3] = {near[1], -1, (int)r->cut};
     if (r->cut > 0) {
@@ -467,7 +467,7 @@ static void hostile(const struct buf *records, int expected) {
     struct sink_options options = {.dir = to, .stream = -1};
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     struct ring ring = {0}, their_ring = {0};
-    int memory = over_ring ? ring_memory() : -1;
+    int memory = over_ring ? ring_memory(RING_SIZE) : -1;
     if (over_ring) {
         assert_int_equal(ring_open(&their_ring, memory, pair[0], true), 0);
         assert_true(ring_room(&their_ring) >= (int64_t)buf_size(records));
