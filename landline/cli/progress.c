@@ -12,7 +12,7 @@
 #include "lib/os/clock.h"
 #include "lib/os/terminal.h"
 
-enum { LINE = 400, TEXT = 8192 };
+enum { LINE = 400, TEXT = 8192, PATH = 800 };
 
 static const int64_t SECOND = 1000000000, STALL = 5LL * 1000000000, SELDOM = 10LL * 1000000000;
 
@@ -162,7 +162,7 @@ void progress_tick(struct progress *p) {
 
 static void on_problem(void *arg, const char *path, int error, const char *text) {
     struct progress *p = arg;
-    char shown[TEXT], why[TEXT];
+    size_t length = strlen(path), cut = length > PATH ? length - PATH : 0;
     pthread_mutex_lock(&p->lock);
     clear(p);
     p->problems++;
@@ -179,9 +179,8 @@ static void on_problem(void *arg, const char *path, int error, const char *text)
         fwrite(buf_front(&out), 1, buf_size(&out), stdout);
         buf_free(&out);
     } else {
-        escape_text(shown, sizeof shown, path);
-        escape_text(why, sizeof why, text != NULL ? text : ll_strerror(-error));
-        cli_error("%s: %s: %s", p->host, shown, why);
+        /* Escaped there. The end of a path tells more than its beginning, and the reason more than both. */
+        cli_error("%s: %s%s: %s", p->host, cut > 0 ? "…" : "", path + cut, text != NULL ? text : ll_strerror(-error));
     }
     pthread_mutex_unlock(&p->lock);
 }

@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import termios
 import threading
+import unicodedata
 
 import pytest
 
@@ -238,6 +239,82 @@ def test_interrupted_on_a_terminal(box, columns):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 4 << 20
     assert digest(target) == want and leftovers(box.landline.scratch) == []
+
+
+def cells(character):
+    """How many columns it takes."""
+    if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+class Screen:
+    """What a terminal of so many columns makes of bytes: `lines`, each as it was before it was wrapped."""
+
+    def __init__(self, columns, written):
+        self.columns, self.lines, self.row, self.at = columns, [""], "", 0
+        for part in re.findall(r"\x1b\[K|.", written.decode(), re.S):  # which fails where something is no UTF-8
+            self.take(part)
+
+    def take(self, part):
+        if part == "\r":
+            self.at, self.begin = 0, True
+        elif part == "\n":
+            self.lines.append("")
+            self.at, self.row = 0, ""
+        elif part == "\x1b[K":
+            # All of the row goes that is behind the cursor: progress begins each time at the first column.
+            self.lines[-1] = self.lines[-1][:len(self.lines[-1]) - len(self.row)] + self.row[:self.shown()]
+            self.row = self.row[:self.shown()]
+        else:
+            self.show(part)
+
+    def shown(self):
+        """How many characters of the row are before the cursor."""
+        width = 0
+        for n, character in enumerate(self.row):
+            width += cells(character)
+            if width > self.at:
+                return n
+        return len(self.row)
+
+    def show(self, character):
+        assert unicodedata.category(character) != "Cc", "%r goes to the terminal" % character
+        if self.at + cells(character) > self.columns:
+            self.at, self.row = 0, ""
+        kept = self.lines[-1][:len(self.lines[-1]) - len(self.row)]
+        n = self.shown()
+        self.row = self.row[:n] + character + self.row[n + 1:]
+        self.lines[-1] = kept + self.row
+        self.at += cells(character)
+
+
+HARD = ["漢字かな交じり文" * 9, "e\u0301" * 60, "👩\u200d👧🏽" * 12, "ｗｉｄｅ" * 15, "plain", b"\xff\xfe not \xc3", b"\x1b[31m\x07\r\n\t\x9b2J",
+        "\u202eright to left\u2066", "한글" * 40]
+
+
+@pytest.mark.parametrize("columns", [20, 21, 22, 39, 40, 79, 80, 81, 132, 299, 300])
+def test_hard_names_on_a_terminal(box, columns):
+    """Whatever a name is made of and however wide the terminal is: the progress line never wraps, and nothing of it remains; each
+    failure is a line of its own, in which nothing drives the terminal."""
+    source, target = (os.path.join(box.landline.scratch, n) for n in ("source", "target"))
+    os.mkdir(source)
+    fill(os.path.join(source, "a"), 1500000)
+    for name in HARD:
+        os.mkfifo(os.path.join(os.fsencode(source), os.fsencode(name)))
+    terminal = Terminal(box, columns, "get", "--limit", "2M", "box:" + source, target)
+    try:
+        assert terminal.process.wait(support.PATIENCE) == 1
+    finally:
+        terminal.close()
+    shown = re.findall(rb"\r([^\r\n\x1b]+)\x1b\[K", terminal.seen)
+    assert shown and all(0 < sum(map(cells, line.decode())) < columns for line in shown)
+    lines = Screen(columns, terminal.seen.replace(b"\r\n", b"\n")).lines
+    assert lines.pop() == "" and lines.pop().startswith("landline: box: 1 file, "), lines
+    assert len(lines) == len(HARD), lines
+    assert all(re.fullmatch(r"landline: box: source/.+: .+", line) for line in lines), lines
+    assert sum("漢字" in line for line in lines) == sum("👩" in line for line in lines) == 1
+    assert sum("\\xff\\xfe not \\xc3" in line for line in lines) == 1
 
 
 def test_a_reader_that_stands_still(landline):
