@@ -103,7 +103,8 @@ static int start_gate(const struct spawn_request *request, struct spawn_child *c
     static const char *const argv[] = {"sleep", "1000", NULL};
     const struct spawn_request harmless = {.argv = argv, .family = SPAWN_NEW_SESSION};
     int e = __real_spawn_start(&harmless, child, info);
-    must(e == 0 && gate.fd < 0);
+    must(e == 0);
+    ipc_free(&gate); /* of one that was killed */
     ipc_init(&gate, fcntl(request->fds[3], F_DUPFD_CLOEXEC, 3), IPC_FROM_GATE);
     return e;
 }
@@ -273,10 +274,15 @@ static void pass(int64_t deadline) {
             close(m.fd);
 }
 
+/* A point by which everything has long happened, unless it never does. */
+static int64_t patience(void) {
+    return ll_loop_now(loop) + INT64_C(60000000000);
+}
+
 /* Until there is a gate. One that died at once is not waited for. */
 static void wait_for_gate(void) {
-    for (int i = 0; gate.fd < 0; i++) {
-        must(i < 1000);
+    for (int64_t limit = patience(); gate.fd < 0;) {
+        must(ll_loop_now(loop) < limit);
         if (keeper->ipc.fd < 0)
             ll_timer_set(keeper->gate_timer, 0);
         pass(keeper->ipc.fd < 0 ? 0 : ll_loop_now(loop) + 10000000);
@@ -302,8 +308,8 @@ static void close_keeper(void) {
 static void lose_gate(void) {
     pid_t old = keeper->gate_pid;
     ipc_free(&gate);
-    for (int i = 0; keeper->gate_pid == old && keeper->ipc.fd >= 0; i++) {
-        must(i < 1000);
+    for (int64_t limit = patience(); keeper->gate_pid == old && keeper->ipc.fd >= 0;) {
+        must(ll_loop_now(loop) < limit);
         pass(ll_loop_now(loop) + 10000000);
     }
     must(keeper->links.count == 0 && keeper->errands.count == 0 && keeper->waiting == NULL);
@@ -433,8 +439,9 @@ static void be_served(void) {
     memset(known, 'b', PEER_KEY);
     send_message(IPC_CONNECTED, 0, 7, 0, (struct slice){known, sizeof known});
     send_message(IPC_OPEN, 0, 7, 9, (struct slice){(const uint8_t *)"\0\0\0\1\0\0\0\1\0\4runs", 14});
-    for (int i = 0; m.type != IPC_RESULT; i++) {
-        must(i < 1000 && keeper_settle(keeper) && ll_loop_step(loop, ll_loop_now(loop) + 10000000) >= 0);
+    for (int64_t limit = patience(); m.type != IPC_RESULT;) {
+        must(ll_loop_now(loop) < limit && keeper_settle(keeper) &&
+             ll_loop_step(loop, ll_loop_now(loop) + 10000000) >= 0);
         ipc_fill(&gate);
         while (m.type != IPC_RESULT && ipc_next(&gate, &m) == 1) {
             must(m.fd < 0 && (m.type < IPC_OPENED || (m.connection == 7 && m.stream == 9)));
