@@ -401,7 +401,7 @@ def disk_with_quota(folder, limit):
     os.mkdir(place)
     with open(image, "wb") as f:
         f.truncate(160 << 20)
-    subprocess.run(["mkfs.btrfs", "-q", image], check=True)
+    subprocess.run(["mkfs.btrfs", "-q", image], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if subprocess.call(["mount", "-o", "loop", image, place]) != 0:
         pytest.skip("this kernel has no btrfs")
 
