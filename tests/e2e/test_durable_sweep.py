@@ -1,6 +1,7 @@
 """Sessions of run, shell, get and put, cut at a byte in either direction: what they say is true, whatever was cut.
 
-LANDLINE_CUTS=all cuts at every byte in every way, LANDLINE_CUTS=N at N places of each kind of session. With
+LANDLINE_CUTS=all cuts at every byte in every way (where a session has bulk, at some of its bytes), LANDLINE_CUTS=N at N places of
+each kind of session. With
 LANDLINE_CUTS_DONE=FILE what is done is noted there, and a later call takes what is left. LANDLINE_SEED=N chooses the places
 of a sample; the seed is printed."""
 
