@@ -116,6 +116,12 @@ static void not_started(struct run *run) {
     run_check(run);
 }
 
+/* Of a time that the client chose: 146 years are enough. */
+static int64_t nanoseconds(uint64_t ms) {
+    const uint64_t most = INT64_MAX / 2 / 1000000;
+    return (int64_t)(ms < most ? ms : most) * 1000000;
+}
+
 struct run *run_new(struct runs *runs, const struct peer *peer, const struct run_request *request) {
     struct run *run = make(runs, peer, request);
     if (run == NULL)
@@ -137,7 +143,7 @@ struct run *run_new(struct runs *runs, const struct peer *peer, const struct run
         return run;
     }
     if (request->timeout_ms != 0)
-        run->timeout_at = ll_loop_now(runs->host->loop) + (int64_t)request->timeout_ms * 1000000;
+        run->timeout_at = ll_loop_now(runs->host->loop) + nanoseconds(request->timeout_ms);
     run_set_timer(run);
     return run;
 }

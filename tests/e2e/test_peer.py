@@ -206,6 +206,12 @@ def test_coming_back_acknowledges(door, monkeypatch, left):
     assert bytes(stream.output[1]) == bytes(total - RING)
 
 
+@pytest.mark.parametrize("timeout_ms", [1 << 60, (1 << 64) - 1])
+def test_a_timeout_of_ages(door, timeout_ms):
+    result, out, _ = door.dial().run([b"sh", b"-c", b"sleep 0.1; echo ages"], timeout_ms=timeout_ms)
+    assert (result.kind, result.code, out) == (1, 0, b"ages\n")
+
+
 def test_kill(door):
     run_id = lp.new_id()
     peer = door.dial()
