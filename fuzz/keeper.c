@@ -101,7 +101,7 @@ static void judge_worker(void) {
 /* The gate: a process that waits to be killed, and whose socket is ours. */
 static int start_gate(const struct spawn_request *request, struct spawn_child *child, struct ll_error_info *info) {
     static const char *const argv[] = {"sleep", "1000", NULL};
-    const struct spawn_request harmless = {.argv = argv, .family = SPAWN_NEW_SESSION};
+    const struct spawn_request harmless = {.argv = argv, .family = SPAWN_NEW_SESSION, .death_signal = SIGKILL};
     int e = __real_spawn_start(&harmless, child, info);
     must(e == 0);
     ipc_free(&gate); /* of one that was killed */
@@ -128,6 +128,7 @@ int __wrap_spawn_start(const struct spawn_request *request, struct spawn_child *
     harmless.argv = programs[which];
     harmless.file = NULL;
     harmless.set_user = false;
+    harmless.death_signal = SIGKILL; /* nothing is left when a rule is broken */
     return __real_spawn_start(&harmless, child, info);
 }
 
