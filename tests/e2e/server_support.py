@@ -10,9 +10,9 @@ ME = pwd.getpwuid(os.geteuid()).pw_name
 
 
 class Server:
-    def __init__(self, landline, *options, program=support.LANDLINE, **environment):
+    def __init__(self, landline, *options, program=None, **environment):
         self.landline = landline
-        self.program = program
+        self.program = program  # None: the one that is tested
         self.home = os.path.join(landline.scratch, "server")
         os.makedirs(self.home, mode=0o700, exist_ok=True)
         self.options = options
@@ -20,8 +20,9 @@ class Server:
         self.start()
 
     def start(self, *options):
-        self.process = self.landline.spawn([self.program, "serve", *(options or ("--listen", "127.0.0.1:0")),
-                                            *self.options], home=self.home, env=self.environment)
+        options = options or ("--listen", "127.0.0.1:0")
+        self.process = self.landline.spawn([self.program or support.LANDLINE, "serve", *options, *self.options],
+                                           home=self.home, env=self.environment)
         self.address = self.process.listening()
         return self
 
