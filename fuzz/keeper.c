@@ -389,7 +389,7 @@ static void enrol(uint8_t key, uint32_t connection) {
 }
 
 static void act(const uint8_t head[HEAD], struct slice payload) {
-    uint16_t number = payload.size >= 2 ? (uint16_t)(payload.data[0] << 8 | payload.data[1]) : 0;
+    uint16_t number = (uint16_t)(payload.size >= 2 ? payload.data[0] << 8 | payload.data[1] : 0);
     switch (head[0]) {
     case ACT_RAW:
         send_bytes(payload.data, payload.size, fds_next);

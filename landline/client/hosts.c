@@ -62,13 +62,17 @@ struct host *hosts_find(const struct hosts *hosts, const char *name) {
     return NULL;
 }
 
+/* There is room for a power of two of them. */
 static int append(struct hosts *hosts, const struct host *host) {
-    if (hosts->count >= LIMIT_HOSTS)
+    size_t n = hosts->count;
+    if (n >= LIMIT_HOSTS)
         return LL_ELIMIT;
-    struct host *grown = reallocarray(hosts->list, hosts->count + 1, sizeof *grown);
-    if (grown == NULL)
-        return -ENOMEM;
-    hosts->list = grown;
+    if ((n & (n - 1)) == 0) {
+        struct host *grown = reallocarray(hosts->list, n > 0 ? 2 * n : 1, sizeof *grown);
+        if (grown == NULL)
+            return -ENOMEM;
+        hosts->list = grown;
+    }
     hosts->list[hosts->count++] = *host;
     return 0;
 }
