@@ -22,7 +22,8 @@ struct dial_end {
 /* Called once. The dial may be freed inside. */
 typedef void dial_fn(void *arg, const struct dial_end *end);
 
-/* The first address is on its way when this returns. `deadline` is for all of it. 0; LL_EADDRESS for a malformed list, -ENOMEM, -EAGAIN (no thread). */
+/* The first address is on its way when this returns. `deadline` is for all of it. 0; LL_EADDRESS for a malformed list, -ENOMEM,
+ * -EAGAIN (no thread). */
 int dial_start(struct dial **out, ll_loop *loop, const char *addresses, int64_t deadline, dial_fn *done, void *arg);
 /* Stops it, if it goes on; NULL is fine. */
 void dial_free(struct dial *dial);

@@ -85,7 +85,7 @@ int ring_send(int bell, int memory) {
 
 int ring_receive(int bell) {
     uint8_t word;
-    int fd, e = receive_fds(bell, &word, &fd, 1);
+    int fd = -1, e = receive_fds(bell, &word, &fd, 1);
     return e != 0 ? e : fd;
 }
 
