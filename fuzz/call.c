@@ -16,10 +16,10 @@ static void restore(struct slice saved) {
     struct call *call, *again;
     struct buf b;
     buf_init(&b, 16 << 20);
-    if (call_restore(&call, saved) < 0)
+    if (call_restore(&call, saved, "") < 0)
         return;
-    call_save(call, &b);
-    if (b.failed == 0 && call_restore(&again, (struct slice){buf_front(&b), buf_size(&b)}) == 0)
+    call_save(call, "", 1, &b);
+    if (b.failed == 0 && call_restore(&again, (struct slice){buf_front(&b), buf_size(&b)}, "") == 0)
         call_free(again);
     else
         abort();
@@ -38,7 +38,7 @@ static struct session *connect(struct call *call) {
     struct session *s = session_new_client(&config, 0);
     if (s == NULL)
         abort();
-    call_open(call, s, 1000);
+    call_open(call, s, 1000, 1000);
     session_sent(s, session_output(s).size);
     return s;
 }
@@ -58,7 +58,7 @@ static void on_event(struct world *w, const struct session_event *event) {
     if ((e == CALL_OVER || e < 0) != (call_outcome(w->call) != CALL_PENDING) && e != CALL_NOTHING)
         abort();
     if (e == CALL_RESUME)
-        call_open(w->call, w->session, 2000);
+        call_open(w->call, w->session, 2000, 2000);
 }
 
 static void feed(struct world *w, uint8_t type, uint8_t channel, struct slice payload) {

@@ -433,7 +433,7 @@ static void act(const uint8_t head[HEAD], struct slice payload) {
 /* A gate that keeps to the rules, with a client that may do everything: it is answered. */
 static void be_served(void) {
     struct ipc_message m = {0};
-    uint8_t known[PEER_KEY + 2] = {0};
+    uint8_t known[PEER_KEY + 18] = {0};
     bool opened = false;
     fds_next = longer_next = repeat_next = repeat_streams = 0;
     lose_gate();

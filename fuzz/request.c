@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         run_request_put(&b, &r);
         if (buf_size(&b) != size || memcmp(buf_front(&b), data, size) != 0)
             abort();
-        run_request_again(buf_front(&b), true, 1, 2, 3);
+        run_request_again(buf_front(&b), 1, 2, 3, 4);
     }
     run_request_free(&r);
     buf_free(&b);

@@ -148,6 +148,7 @@ static void act(struct run *r, uint8_t what) {
         break;
     case 9:
         r->now += arg * SECOND / 4;
+        session_set_clock(r->s, (uint64_t)r->now / 1000000);
         session_tick(r->s, r->now);
         break;
     case 10:

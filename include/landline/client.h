@@ -230,7 +230,9 @@ LL_API int ll_run_attach(ll_client *client, const struct ll_attach_options *opti
                          const struct ll_run_callbacks *callbacks, void *arg, ll_run **out);
 
 /* Goes on with a run of another process or an earlier time, from a token of ll_run_token(): output continues exactly
- * behind what that run had handed out. Standard input ends where the server has it. LL_EFORMAT: not a token; -ENOMEM. */
+ * behind what that run had handed out. Standard input ends where the server has it. Where the server has not heard of the run
+ * it is started, if the token is of the present boot of this machine and the server remembers far enough back to know that it
+ * never was; else LL_EUNKNOWNRUN. LL_EFORMAT: not a token; -ENOMEM. */
 LL_API int ll_run_resume(ll_client *client, const void *token, size_t size, const struct ll_run_callbacks *callbacks,
                          void *arg, ll_run **out);
 

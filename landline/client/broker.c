@@ -10,6 +10,7 @@
 #include "landline/loop.h"
 #include "landline/message.h"
 #include "landline/proto/relay.h"
+#include "lib/os/clock.h"
 #include "lib/os/sandbox.h"
 #include "lib/seal/seal.h"
 
@@ -92,7 +93,7 @@ static bool receive(struct broker *b) {
         b->last_received = ll_loop_now(b->loop);
         tls_engine_commit(b->tls, (size_t)got);
         for (tls_engine_plain(b->tls, &plain, &n); n > 0; tls_engine_plain(b->tls, &plain, &n)) {
-            if (relay_from_server(b->relay, plain, n) != 0) {
+            if (relay_from_server(b->relay, plain, n, clock_boot_ms()) != 0) {
                 b->over = true;
                 return false;
             }
@@ -145,8 +146,7 @@ static bool send_down(struct local *l) {
     return true;
 }
 
-/* After anything that came: to each what is for it. To the clients first: who dies here before a client has its WELCOME
- * has passed nothing on of it, and the client knows. */
+/* After anything that came: to each what is for it. */
 static void settle(struct broker *b) {
     struct local *l;
     while ((l = relay_next_dirty(b->relay)) != NULL)
@@ -160,6 +160,17 @@ static uint64_t server_ms(const struct broker *b) {
     return b->welcome_ms + (client_unix_ms() - b->welcomed_at_ms);
 }
 
+/* Whether all that is for the client was taken by its socket; if not, it has gone, and is freed: of what it asked for nothing is
+ * passed on. */
+static bool is_told(struct local *l) {
+    if (!send_down(l))
+        return false;
+    if (buf_size(relay_port_out(l->port)) == 0)
+        return true;
+    local_free(l);
+    return false;
+}
+
 static void take_from(struct local *l) {
     uint8_t bytes[LIMIT_BROKER_TURN];
     struct broker *b = l->broker;
@@ -167,7 +178,13 @@ static void take_from(struct local *l) {
     if (n == -EAGAIN)
         return;
     b->idle_since = ll_loop_now(b->loop);
-    int e = n > 0 ? relay_from_port(l->port, bytes, (size_t)n, server_ms(b)) : LL_EOF;
+    size_t used, at = 0;
+    int e = n > 0 ? 0 : LL_EOF;
+    while (n > 0 && (e = relay_from_port(l->port, bytes + at, (size_t)n - at, server_ms(b), &used)) == 1) {
+        if (!is_told(l))
+            return;
+        at += used;
+    }
     if (e == 0)
         return;
     l->ending = n > 0;

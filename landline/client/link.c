@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "landline/client/moved.h"
 #include "lib/base/escape.h"
@@ -37,10 +36,12 @@ struct link {
     struct link_end end;
 };
 
-static uint64_t unix_ms(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+/* Whether a broker has not let us in, and never will: it passes nothing on before our socket has its WELCOME, which from now on
+ * takes nothing more. */
+static bool stays_silent(struct link *link) {
+    char byte;
+    ll_socket_shutdown(link->socket, SHUT_RDWR);
+    return ll_socket_recv(link->socket, &byte, 1, MSG_PEEK) <= 0;
 }
 
 /* Over for a reason; told to the owner by the timer, from a clean stack. */
@@ -50,8 +51,7 @@ static void fail(struct link *link, int code) {
     link->over = true;
     struct link_end *end = &link->end;
     end->code = code;
-    /* A broker says WELCOME before it passes anything on. */
-    if (link->is_local && !link->was_in)
+    if (link->is_local && !link->was_in && stays_silent(link))
         session_not_taken(link->session);
     end->was_open = link->was_open;
     end->was_in = link->was_in;
@@ -237,6 +237,7 @@ static bool receive(struct link *link) {
         return false;
     }
     note_answer(link);
+    session_set_clock(link->session, clock_boot_ms());
     wire_commit(link->wire, (size_t)n);
     note_open(link);
     take_plain(link);
@@ -317,7 +318,6 @@ int link_new(struct link **out, const struct link_config *config, ll_socket *soc
                           .most = most_at_once(config->window_max)};
     link->end_ready = &link->first_ready;
     struct session_client_config session = {.agent = {(const uint8_t *)AGENT, sizeof AGENT - 1},
-                                            .unix_ms = unix_ms(),
                                             .greeting_deadline = config->greeting_deadline,
                                             .enrol = config->enrol,
                                             .window_max = config->window_max,

@@ -88,7 +88,7 @@ static int open_stream(struct client_job *job, struct session *session) {
     ll_run *run = run_of(job);
     if (call_stream(run->call) != 0)
         return 0;
-    int error = call_open(run->call, session, client_unix_ms());
+    int error = call_open(run->call, session, client_unix_ms(), clock_boot_ms());
     if (error < 0)
         return error;
     session_set_tag(session, call_stream(run->call), &run->job.user);
@@ -249,8 +249,10 @@ int ll_run_attach(ll_client *client, const struct ll_attach_options *options, co
 int ll_run_resume(ll_client *client, const void *token, size_t size, const struct ll_run_callbacks *callbacks,
                   void *arg, ll_run **out) {
     struct call *call;
+    char boot[CLOCK_BOOT_ID];
     *out = NULL;
-    int error = call_restore(&call, (struct slice){token, size});
+    clock_boot_id(boot);
+    int error = call_restore(&call, (struct slice){token, size}, boot);
     if (error == 0)
         error = start(client, call, "run", callbacks, arg, out);
     if (error != 0)
@@ -261,8 +263,10 @@ int ll_run_resume(ll_client *client, const void *token, size_t size, const struc
 
 int64_t ll_run_token(const ll_run *run, void *out, size_t size) {
     struct buf b;
+    char boot[CLOCK_BOOT_ID];
     buf_init(&b, 2 * (size_t)LIMIT_OPEN_PAYLOAD);
-    call_save(run->call, &b);
+    clock_boot_id(boot);
+    call_save(run->call, boot, clock_boot_ms(), &b);
     int64_t n = b.failed != 0 ? b.failed : (int64_t)buf_size(&b);
     if (n >= 0 && (size_t)n <= size)
         memcpy(out, buf_front(&b), (size_t)n);

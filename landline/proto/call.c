@@ -76,7 +76,7 @@ void call_free(struct call *call) {
 
 /* --- sessions --- */
 
-static void prepare(struct call *call, uint64_t unix_ms) {
+static void prepare(struct call *call, uint64_t unix_ms, uint64_t clock_ms) {
     uint8_t *bytes = buf_front(&call->request);
     uint64_t have1 = call->out[0].have, have2 = call->out[1].have;
     uint64_t birth = run_id_birth(&call->own), age = unix_ms > birth ? unix_ms - birth : 0;
@@ -93,7 +93,9 @@ static void prepare(struct call *call, uint64_t unix_ms) {
             run_attach_look_on(bytes, buf_size(&call->request));
         return;
     }
-    run_request_again(bytes, call->sent_before, call->age_ms, have1, have2);
+    if (!call->sent_before)
+        call->sent_ms = clock_ms;
+    run_request_again(bytes, call->age_ms, call->sent_ms, have1, have2);
 }
 
 static void say_again(struct call *call) {
@@ -104,11 +106,11 @@ static void say_again(struct call *call) {
         call_window_size(call, &call->size);
 }
 
-int call_open(struct call *call, struct session *session, uint64_t unix_ms) {
+int call_open(struct call *call, struct session *session, uint64_t unix_ms, uint64_t clock_ms) {
     call_cut(call);
     if (call->outcome != CALL_PENDING)
         return -EINVAL;
-    prepare(call, unix_ms);
+    prepare(call, unix_ms, clock_ms);
     struct slice service = {(const uint8_t *)call->service, strlen(call->service)};
     struct slice request = {buf_front(&call->request), buf_size(&call->request)};
     uint8_t flags = call->attach || call->sent_before || call->input_floating ? MESSAGE_RESUME : 0;

@@ -4,7 +4,7 @@
  * not acknowledged. When a session ends, the caller connects again and opens the call on the new one; the call sees to it that
  * nothing is lost, doubled or started twice, and ends in exactly one outcome.
  *
- *      call_open(call, session, now)             at first, and on every new session
+ *      call_open(call, session, …)             at first, and on every new session
  *      events of its stream -> call_event()      DATA comes back as CALL_OUTPUT: write it, then call_consumed()
  *      call_input(), call_input_end()            standard input, as far as call_input_room()
  *      call_data(call, …) while it gives frames  input that credit allows to send
@@ -23,23 +23,25 @@
 
 struct call;
 
-/* A run or shell; `service` is "run" or "shell". The request is encoded and copied; AGAIN, age, have1 and have2 are the
- * call's to set. */
+/* A run or shell; `service` is "run" or "shell". The request is encoded and copied; The age, sent_ms, have1 and have2 are
+ * the call's to set. */
 int call_new_run(struct call **out, const char *service, const struct run_request *request);
 int call_new_attach(struct call **out, const struct run_attach *attach);
 void call_free(struct call *call);
 
 /* A call as bytes, to go on from another process: the request, how far its outputs have come, their digests. Describes what
  * call_event() has handed out so far: store it when that is safe. Not the input: what call_input() gives a restored call goes
- * where the server's input has come to, as it does with an attach. Appends; errors stick in `b`. */
-void call_save(const struct call *call, struct buf *b);
-/* 0, LL_EFORMAT, -ENOMEM. A restored run is always sent with AGAIN. */
-int call_restore(struct call **out, struct slice saved);
+ * where the server's input has come to, as it does with an attach. `boot` is the text that tells which boot of this machine
+ * clock_ms, that of call_open(), counts from; "" where it is not known. Appends; errors stick in `b`. */
+void call_save(const struct call *call, const char *boot, uint64_t clock_ms, struct buf *b);
+/* 0, LL_EFORMAT, -ENOMEM. A run that was stored in another boot is not started any more where the server has not heard of it: when it
+ * was sent first cannot be said. */
+int call_restore(struct call **out, struct slice saved, const char *boot);
 
 /* Sends OPEN, the first or a resuming one, on a session (which need not have got its WELCOME yet). The age of the id is counted
- * with `unix_ms`; that a command starts at most once rests on it, so give the time of the id's birth plus what a clock that
- * nobody sets says has passed since, and the time of day only in a new process. 0, or the error of session_open(). */
-int call_open(struct call *call, struct session *session, uint64_t unix_ms);
+ * with `unix_ms`, the time of day. `clock_ms` is that of session_set_clock(): that a command starts at most once rests on it. 0, or
+ * the error of session_open(). */
+int call_open(struct call *call, struct session *session, uint64_t unix_ms, uint64_t clock_ms);
 /* The session ended or is given up: to be called before session_free(), for it asks session_untouched(). Harmless without one. */
 void call_cut(struct call *call);
 /* The stream on the present session, 0 without one. */

@@ -10,7 +10,7 @@
 #include "landline/proto/call_state.h"
 
 enum {
-    FORMAT = 2,
+    FORMAT = 3,
     SAVED_ATTACH = 1,
     SAVED_TERMINAL = 2,
     SAVED_NO_INPUT = 4,
@@ -26,7 +26,7 @@ static void save_output(const struct call_stream *out, struct buf *b) {
     buf_add_str8(b, &out->hash, sizeof out->hash);
 }
 
-void call_save(const struct call *call, struct buf *b) {
+void call_save(const struct call *call, const char *boot, uint64_t clock_ms, struct buf *b) {
     buf_add_u8(b, FORMAT);
     buf_add_u32(b, XXH_versionNumber());
     buf_add_str8(b, call->service, strlen(call->service));
@@ -35,6 +35,8 @@ void call_save(const struct call *call, struct buf *b) {
                             (call->ever_opened ? SAVED_OPENED : 0)));
     run_id_put(b, &call->id);
     buf_add_u64(b, call->age_ms);
+    buf_add_u64(b, call->sent_before || call->sent_ms > 0 ? call->sent_ms : clock_ms);
+    buf_add_str8(b, boot, strlen(boot));
     buf_add_str32(b, buf_front(&call->request), buf_size(&call->request));
     for (int i = 0; i < CALL_OUTPUTS; i++)
         save_output(&call->out[i], b);
@@ -75,7 +77,7 @@ static int check_request(struct call *call, struct slice request) {
     return e == 0 || e == -ENOMEM ? e : LL_EFORMAT;
 }
 
-int call_restore(struct call **out, struct slice saved) {
+int call_restore(struct call **out, struct slice saved, const char *boot) {
     struct call *call = calloc(1, sizeof *call);
     *out = NULL;
     if (call == NULL)
@@ -95,6 +97,10 @@ int call_restore(struct call **out, struct slice saved) {
     call->sent_before = call->input_floating = true;
     struct slice id = reader_bytes(&r, RUN_ID_SIZE);
     call->age_ms = reader_u64(&r);
+    call->sent_ms = reader_u64(&r);
+    struct slice then = reader_str8(&r);
+    if (then.size == 0 || then.size != strlen(boot) || memcmp(then.data, boot, then.size) != 0)
+        call->sent_ms = 0;
     struct slice request = reader_str32(&r);
     for (int i = 0; i < CALL_OUTPUTS; i++)
         restore_output(&r, same_hash, &call->out[i]);

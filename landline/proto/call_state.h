@@ -25,6 +25,7 @@ struct call {
     struct run_id id;  /* of the run */
     struct run_id own; /* made for this call: the id of a run that it asks for, or what an attach calls itself */
     uint64_t age_ms;   /* of `own`, as said last: it never falls, whatever the clock does */
+    uint64_t sent_ms;  /* the request was not sent before; 0: not known */
     bool terminal, no_input;
     bool from_now; /* attach: the first OPENED says where it begins */
 

@@ -100,8 +100,8 @@ static void take_out(struct ledger *l, struct ledger_node *node) {
     free(node);
 }
 
-/* A forgotten id was recorded at at_ms, so its age is at least now - at_ms: with the reach there it can never again be proved
- * to be new. */
+/* A forgotten id was recorded at at_ms, so it was first sent before: with the reach there it can never again be proved to be
+ * new. */
 static void forget(struct ledger *l, struct ledger_node *node) {
     if (node->entry.at_ms > l->reach_ms)
         l->reach_ms = node->entry.at_ms;
@@ -121,20 +121,13 @@ struct ledger_entry *ledger_find(struct ledger *l, const uint8_t key[LEDGER_KEY]
     return node != NULL && may_touch(&node->entry, key, others) ? &node->entry : NULL;
 }
 
-static bool certainly_new(const struct ledger *l, const struct run_request *request, uint64_t now_ms) {
-    if ((request->flags & RUN_AGAIN) == 0)
-        return request->age_ms < LIMIT_RUN_SILENT_AGE_MS;
-    uint64_t reach = now_ms > l->reach_ms ? now_ms - l->reach_ms : 0,
-             slack = l->first_life ? 0 : LIMIT_RUN_CLOCK_SLACK_MS;
-    return reach > slack && request->age_ms < reach - slack;
-}
-
 enum ledger_verdict ledger_judge(struct ledger *l, const uint8_t key[LEDGER_KEY], bool others,
-                                 const struct run_request *request, uint64_t now_ms, struct ledger_entry **entry) {
+                                 const struct run_request *request, uint64_t sent_ms, struct ledger_entry **entry) {
     struct ledger_node *node = ledger_look(l, &request->id);
     *entry = NULL;
-    if (node == NULL)
-        return certainly_new(l, request, now_ms) ? LEDGER_START : LEDGER_UNKNOWN_RUN;
+    if (node ==
+        NULL) /* whatever was started under it was recorded after it was sent: all that is remembered, or nothing was */
+        return l->first_life || sent_ms > l->reach_ms ? LEDGER_START : LEDGER_UNKNOWN_RUN;
     if (!may_touch(&node->entry, key, others))
         return LEDGER_UNKNOWN_RUN;
     uint8_t fingerprint[RUN_PRINT_SIZE];

@@ -56,9 +56,10 @@ struct ledger_entry {
     void *run; /* the owner's; NULL at first */
 };
 
-/* A run request from `key`. `others`: the grant lets it touch runs of other keys. */
+/* A run request from `key`, which was sent for the first time not before sent_ms (clocks_earliest(); 0: that is not known).
+ * `others`: the grant lets it touch runs of other keys. */
 enum ledger_verdict ledger_judge(struct ledger *ledger, const uint8_t key[LEDGER_KEY], bool others,
-                                 const struct run_request *request, uint64_t now_ms, struct ledger_entry **entry);
+                                 const struct run_request *request, uint64_t sent_ms, struct ledger_entry **entry);
 /* attach, kill, result: the entry that `key` may touch, or NULL. */
 struct ledger_entry *ledger_find(struct ledger *ledger, const uint8_t key[LEDGER_KEY], bool others,
                                  const struct run_id *id);
@@ -87,8 +88,7 @@ int ledger_load(struct ledger *ledger, const void *bytes, size_t n, uint64_t now
 /* Whether the bytes from `used` on can be a record that was cut short while it was written. */
 bool ledger_torn(const void *bytes, size_t n, size_t used);
 /* The owner's key was made by the start that made this memory, so nothing was ever started under it before: until something
- * is forgotten, an id that is younger than the memory is proved new without the minute that is allowed for clocks. Only for an
- * empty one, and not for one that is read from a file. */
+ * is forgotten, an id that is not known is new. Only for an empty one, and not for one that is read from a file. */
 void ledger_first_life(struct ledger *ledger);
 /* The reach begins now, and the instance is a new one. */
 void ledger_forget_past(struct ledger *ledger, const uint8_t instance[LEDGER_INSTANCE], uint64_t now_ms);

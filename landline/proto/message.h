@@ -59,7 +59,7 @@ enum message_scope {
     X(WELCOME, 0x02, OF_SESSION, 40, LIMIT_TEXT_PAYLOAD, 0, MESSAGE_IN_G)                                              \
     X(ENROL, 0x03, OF_SESSION, 41, LIMIT_TEXT_PAYLOAD, MESSAGE_IN_E, 0)                                                \
     X(PING, 0x05, OF_SESSION, 8, 8, MESSAGE_IN_E | MESSAGE_IN_O, MESSAGE_IN_G | MESSAGE_IN_O)                          \
-    X(PONG, 0x06, OF_SESSION, 8, 8, MESSAGE_IN_E | MESSAGE_IN_O, MESSAGE_IN_G | MESSAGE_IN_O)                          \
+    X(PONG, 0x06, OF_SESSION, 16, 16, MESSAGE_IN_E | MESSAGE_IN_O, MESSAGE_IN_G | MESSAGE_IN_O)                        \
     X(BUSY, 0x07, OF_SESSION, 6, LIMIT_TEXT_PAYLOAD, 0, MESSAGE_IN_G | MESSAGE_IN_O)                                   \
     X(CLOSE, 0x08, OF_SESSION, 4, LIMIT_TEXT_PAYLOAD, MESSAGE_IN_E | MESSAGE_IN_O, MESSAGE_IN_G | MESSAGE_IN_O)        \
     X(OPEN, 0x10, OF_STREAM, 10, LIMIT_OPEN_PAYLOAD, MESSAGE_IN_O, 0)                                                  \
@@ -156,8 +156,12 @@ enum { MESSAGE_ENROL_FOLLOWS = 1 };
 struct message_hello {
     uint8_t flags; /* MESSAGE_ENROL_FOLLOWS */
     uint16_t version_min, version_max;
-    uint64_t unix_ms;
+    uint64_t clock_ms; /* session_set_clock() */
     struct slice agent;
+};
+struct message_pong {
+    uint64_t value;    /* of the PING */
+    uint64_t clock_ms; /* session_set_clock() */
 };
 struct message_welcome {
     uint16_t version;
@@ -206,6 +210,8 @@ struct message_control {
 
 void message_put_hello(struct buf *b, const struct message_hello *m);
 int message_get_hello(struct slice payload, struct message_hello *m);
+void message_put_pong(struct buf *b, const struct message_pong *m);
+int message_get_pong(struct slice payload, struct message_pong *m);
 void message_put_welcome(struct buf *b, const struct message_welcome *m);
 int message_get_welcome(struct slice payload, struct message_welcome *m);
 void message_put_enrol(struct buf *b, const struct message_enrol *m);

@@ -37,7 +37,7 @@ void message_put_hello(struct buf *b, const struct message_hello *m) {
     buf_add_u8(b, m->flags);
     buf_add_u16(b, m->version_min);
     buf_add_u16(b, m->version_max);
-    buf_add_u64(b, m->unix_ms);
+    buf_add_u64(b, m->clock_ms);
     add_text8(b, m->agent, 13);
 }
 
@@ -46,10 +46,22 @@ int message_get_hello(struct slice payload, struct message_hello *m) {
     m->flags = reader_u8(&r);
     m->version_min = reader_u16(&r);
     m->version_max = reader_u16(&r);
-    m->unix_ms = reader_u64(&r);
+    m->clock_ms = reader_u64(&r);
     m->agent = reader_str8(&r);
     if ((m->flags & ~MESSAGE_ENROL_FOLLOWS) != 0 || m->version_min > m->version_max)
         reader_fail(&r);
+    return reader_end(&r);
+}
+
+void message_put_pong(struct buf *b, const struct message_pong *m) {
+    buf_add_u64(b, m->value);
+    buf_add_u64(b, m->clock_ms);
+}
+
+int message_get_pong(struct slice payload, struct message_pong *m) {
+    struct reader r = reader_of(payload.data, payload.size);
+    m->value = reader_u64(&r);
+    m->clock_ms = reader_u64(&r);
     return reader_end(&r);
 }
 

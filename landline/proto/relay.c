@@ -87,9 +87,10 @@ static void put_frame(struct buf *b, struct message_head head, uint32_t stream, 
     buf_add(b, frame->payload, frame->size);
 }
 
-static void put_number(struct buf *b, uint8_t type, uint64_t value) {
-    size_t mark = message_begin(b, type, 0, 0);
-    buf_add_u64(b, value);
+static void put_pong(struct buf *b, uint64_t value, uint64_t clock_ms) {
+    const struct message_pong pong = {value, clock_ms};
+    size_t mark = message_begin(b, MESSAGE_PONG, 0, 0);
+    message_put_pong(b, &pong);
     message_finish(b, mark);
 }
 
@@ -192,7 +193,7 @@ static int take_from_port(struct relay_port *port, const struct ll_frame *frame,
     case MESSAGE_HELLO:
         return take_hello(port, frame, unix_ms);
     case MESSAGE_PING:
-        put_number(&port->out, MESSAGE_PONG, number_of(frame));
+        put_pong(&port->out, number_of(frame), 0);
         touch(port);
         return 0;
     case MESSAGE_PONG:
@@ -213,32 +214,37 @@ static int take_from_port(struct relay_port *port, const struct ll_frame *frame,
     }
 }
 
-int relay_from_port(struct relay_port *port, const void *bytes, size_t n, uint64_t unix_ms) {
+int relay_from_port(struct relay_port *port, const void *bytes, size_t n, uint64_t unix_ms, size_t *used) {
     const uint8_t *at = bytes;
+    size_t left = n;
     struct ll_frame frame;
     int e = port->state == MESSAGE_CLOSED ? LL_EOF : 0;
     while (e == 0) {
-        e = ll_frame_next(port->decoder, &at, &n, &frame);
+        bool greeting = port->state == MESSAGE_GREETING;
+        e = ll_frame_next(port->decoder, &at, &left, &frame);
         if (e == 0)
             break;
         if (e > 0)
             e = take_from_port(port, &frame, unix_ms);
         else if (e != -ENOMEM)
             end_port(port, e == LL_ELIMIT ? CODE_LIMIT : CODE_PROTOCOL, "a frame that has no place here");
+        if (e == 0 && greeting)
+            e = 1;
     }
-    if (e == 0 && port->out.failed != 0)
+    *used = n - left;
+    if (e >= 0 && port->out.failed != 0)
         e = port->out.failed;
     return e;
 }
 
 /* --- from the server --- */
 
-static int take_from_server(struct relay *relay, const struct ll_frame *frame) {
+static int take_from_server(struct relay *relay, const struct ll_frame *frame, uint64_t clock_ms) {
     struct message_head head = message_head_read(frame->header);
     struct pass *pass;
     switch (head.type) {
     case MESSAGE_PING:
-        put_number(&relay->up, MESSAGE_PONG, number_of(frame));
+        put_pong(&relay->up, number_of(frame), clock_ms);
         return 0;
     case MESSAGE_PONG:
         return 0;
@@ -257,12 +263,12 @@ static int take_from_server(struct relay *relay, const struct ll_frame *frame) {
     }
 }
 
-int relay_from_server(struct relay *relay, const void *bytes, size_t n) {
+int relay_from_server(struct relay *relay, const void *bytes, size_t n, uint64_t clock_ms) {
     const uint8_t *at = bytes;
     struct ll_frame frame;
     int e;
     while ((e = ll_frame_next(relay->decoder, &at, &n, &frame)) > 0) {
-        e = take_from_server(relay, &frame);
+        e = take_from_server(relay, &frame, clock_ms);
         if (e < 0)
             break;
     }
@@ -373,7 +379,9 @@ void *relay_next_dirty(struct relay *relay) {
 }
 
 void relay_ping(struct relay *relay) {
-    put_number(&relay->up, MESSAGE_PING, 0);
+    size_t mark = message_begin(&relay->up, MESSAGE_PING, 0, 0);
+    buf_add_u64(&relay->up, 0);
+    message_finish(&relay->up, mark);
 }
 
 size_t relay_streams(const struct relay *relay) {

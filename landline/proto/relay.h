@@ -31,13 +31,15 @@ struct relay_port *relay_port_new(struct relay *relay, void *tag);
 /* Its client has gone: DONE for each of its streams is in relay_up(). NULL is fine. */
 void relay_port_free(struct relay_port *port);
 
-/* Takes bytes of a client; `unix_ms` is the server's time of day for WELCOME. 0, or why the port is at its end: LL_EPROTOCOL,
+/* Takes bytes of a client; `unix_ms` is the server's time of day for WELCOME. 0: all were taken. 1: HELLO was, with *used bytes; call
+ * again with the rest once its client's socket has taken all of WELCOME: so who has gone before it was let in has had nothing done.
+ * Or why the port is at its end: LL_EPROTOCOL,
  * LL_ELIMIT, LL_EOF (it said CLOSE, or must be told to: send what relay_port_out() has, then free it), -ENOMEM. */
-int relay_from_port(struct relay_port *port, const void *bytes, size_t n, uint64_t unix_ms);
+int relay_from_port(struct relay_port *port, const void *bytes, size_t n, uint64_t unix_ms, size_t *used);
 
-/* Takes bytes of the server. 0, or why the connection is at its end: LL_EOF after CLOSE or BUSY, LL_EPROTOCOL, LL_ELIMIT,
+/* Takes bytes of the server; `clock_ms` is as of session_set_clock(), read after they came. 0, or why the connection is at its end: LL_EOF after CLOSE or BUSY, LL_EPROTOCOL, LL_ELIMIT,
  * -ENOMEM. */
-int relay_from_server(struct relay *relay, const void *bytes, size_t n);
+int relay_from_server(struct relay *relay, const void *bytes, size_t n, uint64_t clock_ms);
 
 /* What is to be sent: the owner takes it from the front with buf_consume(). One that failed (LL_ELIMIT, -ENOMEM) has lost
  * bytes, and its connection must end. */

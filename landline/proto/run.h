@@ -39,13 +39,12 @@ int run_id_parse(const char *text, struct run_id *id);
 /* --- run and shell --- */
 
 enum run_flag {
-    RUN_AGAIN = 1,
     RUN_SHELL = 2,
     RUN_TTY = 4,
     RUN_DETACH = 8,
     RUN_NO_STDIN = 16,
     RUN_LOGIN = 32,
-    RUN_FLAGS = 63,
+    RUN_FLAGS = 62,
 };
 
 enum run_on_loss {
@@ -79,9 +78,10 @@ struct run_limit {
 
 struct run_request {
     struct run_id id;
-    uint8_t flags; /* enum run_flag */
-    uint64_t age_ms;
-    uint8_t on_loss; /* enum run_on_loss */
+    uint8_t flags;    /* enum run_flag */
+    uint64_t age_ms;  /* of the id */
+    uint64_t sent_ms; /* when the request was sent for the first time, by the client's clock; 0: not known */
+    uint8_t on_loss;  /* enum run_on_loss */
     uint32_t keep_s;
     uint8_t overflow; /* enum run_overflow */
     uint64_t have1, have2;
@@ -111,13 +111,13 @@ int run_request_get(struct slice payload, struct run_request *r);
 void run_request_free(struct run_request *r);
 
 /* 16 bytes that are the same for two requests that name the same command (argv, cwd, environment, flags other than
- * AGAIN and DETACH) and differ for others: what CONFLICT compares (section 7.3). */
+ * DETACH) and differ for others: what CONFLICT compares (section 7.3). */
 enum { RUN_PRINT_SIZE = 16 };
 void run_request_fingerprint(const struct run_request *r, uint8_t out[RUN_PRINT_SIZE]);
 
-/* In an encoded request, sets the fields that change when it is sent again: flag AGAIN, age, have1, have2. `bytes` is
+/* In an encoded request, sets the fields that change when it is sent again: age_ms, sent_ms, have1, have2. `bytes` is
  * what run_request_put() wrote. */
-void run_request_again(uint8_t *bytes, bool again, uint64_t age_ms, uint64_t have1, uint64_t have2);
+void run_request_again(uint8_t *bytes, uint64_t age_ms, uint64_t sent_ms, uint64_t have1, uint64_t have2);
 
 enum run_state {
     RUN_STARTED = 1, /* by this request */

@@ -13,10 +13,10 @@
 
 /* Where run_request_again() finds what it changes. */
 enum {
-    AT_FLAGS = 16,
     AT_AGE = 17,
-    AT_HAVE1 = 31,
-    AT_HAVE2 = 39,
+    AT_SENT = 25,
+    AT_HAVE1 = 39,
+    AT_HAVE2 = 47,
 };
 
 struct run_request run_request_default(void) {
@@ -34,6 +34,7 @@ void run_request_put(struct buf *b, const struct run_request *r) {
     run_id_put(b, &r->id);
     buf_add_u8(b, r->flags);
     buf_add_u64(b, r->age_ms);
+    buf_add_u64(b, r->sent_ms);
     buf_add_u8(b, r->on_loss);
     buf_add_u32(b, r->keep_s);
     buf_add_u8(b, r->overflow);
@@ -119,6 +120,7 @@ static int get_fields(struct slice payload, struct run_request *q, struct arrays
     q->id = run_fields_get_id(&r);
     q->flags = reader_u8(&r);
     q->age_ms = reader_u64(&r);
+    q->sent_ms = reader_u64(&r);
     q->on_loss = reader_u8(&r);
     q->keep_s = reader_u32(&r);
     q->overflow = reader_u8(&r);
@@ -213,7 +215,7 @@ void run_request_fingerprint(const struct run_request *q, uint8_t out[RUN_PRINT_
     XXH3_state_t h;
     XXH3_INITSTATE(&h);
     XXH3_128bits_reset(&h);
-    uint8_t fixed[17] = {(uint8_t)(q->flags & ~(RUN_AGAIN | RUN_DETACH))};
+    uint8_t fixed[17] = {(uint8_t)(q->flags & ~RUN_DETACH)};
     run_fields_write_u64(fixed + 1, q->argc);
     run_fields_write_u64(fixed + 9, q->variable_count);
     XXH3_128bits_update(&h, fixed, sizeof fixed);
@@ -229,9 +231,9 @@ void run_request_fingerprint(const struct run_request *q, uint8_t out[RUN_PRINT_
     memcpy(out, canonical.digest, RUN_PRINT_SIZE);
 }
 
-void run_request_again(uint8_t *bytes, bool again, uint64_t age_ms, uint64_t have1, uint64_t have2) {
-    bytes[AT_FLAGS] = (uint8_t)(again ? bytes[AT_FLAGS] | RUN_AGAIN : bytes[AT_FLAGS] & ~RUN_AGAIN);
+void run_request_again(uint8_t *bytes, uint64_t age_ms, uint64_t sent_ms, uint64_t have1, uint64_t have2) {
     run_fields_write_u64(bytes + AT_AGE, age_ms);
+    run_fields_write_u64(bytes + AT_SENT, sent_ms);
     run_fields_write_u64(bytes + AT_HAVE1, have1);
     run_fields_write_u64(bytes + AT_HAVE2, have2);
 }

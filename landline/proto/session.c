@@ -48,6 +48,12 @@ struct session *session_new_client(const struct session_client_config *config, i
     return s;
 }
 
+void session_set_clock(struct session *s, uint64_t clock_ms) {
+    s->clock_ms = clock_ms;
+    if (s->role == MESSAGE_CLIENT && !s->out_touched)
+        session_put_clock(s);
+}
+
 /* One piece of memory for both texts that WELCOME will need. */
 static bool keep_names(struct session *s, const struct session_server_config *config) {
     size_t agent = config->agent.size, name = config->name.size;
@@ -155,8 +161,10 @@ size_t session_memory(const struct session *s) {
 /* --- time --- */
 
 static int64_t ask_at(const struct session *s) {
-    int64_t from = s->last_received > s->last_asked ? s->last_received : s->last_asked;
-    return from + s->ask_after;
+    int64_t from = s->last_received > s->last_asked ? s->last_received : s->last_asked, at = from + s->ask_after;
+    /* What the client's clock shows is asked for again before the two can be far apart. */
+    int64_t clock_at = s->role == MESSAGE_SERVER ? s->last_asked + LIMIT_CLOCK_AFTER_MS * SESSION_MS : INT64_MAX;
+    return clock_at < at ? clock_at : at;
 }
 
 void session_set_window(struct session *s, uint32_t window_max) {

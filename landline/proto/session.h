@@ -20,13 +20,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "landline/proto/clocks.h"
 #include "landline/proto/message.h"
 
 struct session;
 
 struct session_client_config {
     struct slice agent;
-    uint64_t unix_ms;          /* the time of day now */
     int64_t greeting_deadline; /* WELCOME must have come by then */
     bool enrol;                /* session_enrol() follows: tell the server so */
     uint32_t window_max;       /* the most that one receiving channel may have under way; 0: LIMIT_WINDOW */
@@ -61,6 +61,12 @@ struct session *session_new_server(const struct session_server_config *config, i
 /* Ends it; NULL is fine. */
 void session_free(struct session *s);
 
+/* The time of a clock in ms that nobody sets and that goes on while the machine sleeps (CLOCK_BOOTTIME), for section 7.3. A client
+ * tells it whenever bytes have come, before it hands them over, and before the first of the output goes: it is in HELLO and in
+ * PONG, and must not be older than what they answer. A server tells it before session_tick(): it must not be newer than the PING
+ * that may go out. */
+void session_set_clock(struct session *s, uint64_t clock_ms);
+
 /* --- in --- */
 
 struct session_event {
@@ -88,8 +94,11 @@ struct session_event {
         struct slice result; /* RESULT (client): session_done() is due */
         struct message_control control; /* CONTROL (server) */
         struct slice notice;            /* NOTICE (client) */
-        uint64_t rtt_ns;                /* PONG, to a session_ping() only */
-    } u;                                /* DONE (server): nothing; the stream is gone */
+        struct {
+            uint64_t rtt_ns;
+            struct clocks clocks;
+        } pong; /* PONG: to a session_ping(); to the server's own PINGs too */
+    } u;        /* DONE (server): nothing; the stream is gone */
 };
 
 /* Takes bytes from the peer. 1: *event is one; 0: all n bytes were taken and more are needed; negative: the session is over:

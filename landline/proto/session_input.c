@@ -140,14 +140,18 @@ static int on_ping(struct session *s, struct incoming *in) {
 }
 
 static int on_pong(struct session *s, struct incoming *in) {
-    if (s->ping_at == 0 || number_of(in->payload) != s->ping_value)
+    struct message_pong pong;
+    if (message_get_pong(in->payload, &pong) < 0)
+        return malformed(s, in);
+    if (s->ping_at == 0 || pong.value != s->ping_value)
         return 0;
     int64_t rtt = s->now - s->ping_at;
-    bool wanted = s->ping_wanted;
+    bool wanted = s->ping_wanted || s->role == MESSAGE_SERVER;
     measured(s, rtt);
     s->ping_at = 0;
     s->ping_wanted = false;
-    in->event->u.rtt_ns = (uint64_t)(rtt > 0 ? rtt : 0);
+    in->event->u.pong.rtt_ns = (uint64_t)(rtt > 0 ? rtt : 0);
+    in->event->u.pong.clocks = (struct clocks){s->ping_clock_ms, pong.clock_ms};
     return wanted ? 1 : 0;
 }
 

@@ -30,12 +30,17 @@ int session_put_hello(struct session *s, const struct session_client_config *con
         .flags = config->enrol ? MESSAGE_ENROL_FOLLOWS : 0,
         .version_min = MESSAGE_VERSION,
         .version_max = MESSAGE_VERSION,
-        .unix_ms = config->unix_ms,
         .agent = config->agent,
     };
     size_t mark = message_begin(&s->out, MESSAGE_HELLO, 0, 0);
     message_put_hello(&s->out, &hello);
     return session_put_finish(s, mark);
+}
+
+void session_put_clock(struct session *s) {
+    uint8_t *clock = buf_front(&s->out) + MESSAGE_HEAD + 5; /* behind flags and versions */
+    for (int i = 0; i < 8; i++)
+        clock[i] = (uint8_t)(s->clock_ms >> (56 - 8 * i));
 }
 
 int session_put_welcome(struct session *s) {
@@ -60,13 +65,15 @@ int session_put_ping(struct session *s) {
     if (e < 0)
         return e;
     s->ping_value++;
+    s->ping_clock_ms = s->clock_ms;
     s->ping_at = s->last_asked = s->now;
     return 0;
 }
 
 static int put_pong(struct session *s) {
+    const struct message_pong pong = {s->pong_value, s->clock_ms};
     size_t mark = message_begin(&s->out, MESSAGE_PONG, 0, 0);
-    buf_add_u64(&s->out, s->pong_value);
+    message_put_pong(&s->out, &pong);
     s->pong_due = false;
     return session_put_finish(s, mark);
 }

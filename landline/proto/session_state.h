@@ -43,6 +43,7 @@ struct session {
     struct buf out;
     bool out_touched; /* some output was handed to the transport */
     int64_t now;      /* as of the last call that told */
+    uint64_t clock_ms;
 
     /* streams */
     struct session_stream **buckets;
@@ -66,7 +67,7 @@ struct session {
     int64_t greeting_deadline, last_received, last_asked;
     int64_t ask_after, dead_after; /* ns of silence */
     int64_t ping_at;               /* when the PING that is under way was sent; 0 without one */
-    uint64_t ping_value;
+    uint64_t ping_value, ping_clock_ms;
     bool ping_wanted; /* the caller asked for it */
     bool pong_due;
     uint64_t pong_value;
@@ -114,6 +115,8 @@ int session_put_finish(struct session *s, size_t mark);
 /* The stream a caller means, for a message that only `role` sends. */
 int session_stream_for(struct session *s, enum message_role role, uint32_t number, struct session_stream **stream);
 int session_put_hello(struct session *s, const struct session_client_config *config);
+/* Writes the clock into HELLO, while it is the first of the output. */
+void session_put_clock(struct session *s);
 int session_put_welcome(struct session *s);
 int session_put_end(struct session *s, struct session_stream *stream, uint8_t channel);
 int session_put_ping(struct session *s);

@@ -75,8 +75,9 @@ struct conn {
     struct conn *older, *newer; /* among the strangers */
     struct lane *ready, *ready_last;
     uint64_t source;
-    size_t most;        /* to receive at once, where much comes */
-    int64_t held_until; /* nothing is received before; 0: not held */
+    uint64_t accepted_ms; /* clock_boot_ms() */
+    size_t most;          /* to receive at once, where much comes */
+    int64_t held_until;   /* nothing is received before; 0: not held */
     bool dirty, stranger, announced, bulk, blocked, paused, over;
     char address[64];
 };

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "landline/error.h"
+#include "lib/os/clock.h"
 #include "lib/os/socket.h"
 
 enum {
@@ -159,12 +160,18 @@ void conn_enrolled(struct conn *conn, uint16_t code, uint32_t verbs) {
     conn_touch(conn);
 }
 
-static void announce(struct conn *conn, struct slice agent) {
+static void add_clocks(struct buf *b, const struct clocks *clocks) {
+    buf_add_u64(b, clocks->ours_ms);
+    buf_add_u64(b, clocks->theirs_ms);
+}
+
+static void announce(struct conn *conn, const struct message_hello *hello) {
     struct ipc *ipc = &conn->gate->ipc;
     size_t mark = ipc_begin(ipc, IPC_CONNECTED, 0, conn->number, 0);
     buf_add(&ipc->out, tls_engine_peer(conn->engine)->bytes, TLS_PIN_SIZE);
+    add_clocks(&ipc->out, &(struct clocks){conn->accepted_ms, hello->clock_ms});
     buf_add_str8(&ipc->out, conn->address, strlen(conn->address));
-    buf_add_str8(&ipc->out, agent.data, agent.size);
+    buf_add_str8(&ipc->out, hello->agent.data, hello->agent.size);
     ipc_finish(ipc, mark);
     conn->announced = true;
 }
@@ -202,7 +209,7 @@ static void handle(struct conn *conn, const struct session_event *event) {
     case MESSAGE_HELLO:
         if (session_state(conn->session) == MESSAGE_CLOSED)
             break; /* it was told to come back */
-        announce(conn, event->u.hello.agent);
+        announce(conn, &event->u.hello);
         if (session_state(conn->session) == MESSAGE_OPENED_STATE)
             conn_known(conn);
         if (conn->gate->retire_at != LL_NEVER)
@@ -211,6 +218,12 @@ static void handle(struct conn *conn, const struct session_event *event) {
     case MESSAGE_ENROL: {
         size_t mark = ipc_begin(ipc, IPC_ENROL, 0, conn->number, 0);
         message_put_enrol(&ipc->out, &event->u.enrol);
+        ipc_finish(ipc, mark);
+        break;
+    }
+    case MESSAGE_PONG: {
+        size_t mark = ipc_begin(ipc, IPC_CLOCKS, 0, conn->number, 0);
+        add_clocks(&ipc->out, &event->u.pong.clocks);
         ipc_finish(ipc, mark);
         break;
     }
@@ -309,9 +322,9 @@ static void timed(void *arg) {
     if (conn->held_until <= ll_loop_now(conn->gate->loop))
         conn->held_until = 0;
     /* Before a session there is one deadline, for all of the handshake; the session has its own. */
-    if (conn->session == NULL)
-        conn->over = true;
-    else if (session_tick(conn->session, ll_loop_now(conn->gate->loop)) != 0)
+    if (conn->session != NULL)
+        session_set_clock(conn->session, clock_boot_ms());
+    if (conn->session == NULL || session_tick(conn->session, ll_loop_now(conn->gate->loop)) != 0)
         conn->over = true;
     conn_touch(conn);
 }
@@ -397,7 +410,8 @@ static struct conn *make(struct gate *gate, int fd, const struct ll_address *pee
         close(fd);
         return NULL;
     }
-    *conn = (struct conn){.gate = gate, .fd = fd, .source = source_of(peer), .most = TLS_READ_BULK};
+    *conn = (struct conn){
+        .gate = gate, .fd = fd, .source = source_of(peer), .accepted_ms = clock_boot_ms(), .most = TLS_READ_BULK};
     do
         conn->number = gate->last_number = (gate->last_number + 1) & NUMBER_MASK;
     while (conn->number == 0 || map_get(&gate->conns, conn->number) != NULL);

@@ -50,17 +50,19 @@ enum ipc_side {
     X(DIRECT, 0x1a, FROM_KEEPER, 0, 0)               /* [s] with a socket that is channels 0 and 1 */                       \
     X(READY, 0x41, FROM_GATE, 0, 1024)               /* the sandbox is on: text for the log */                              \
     X(LOG, 0x42, FROM_GATE, 0, 1024)                 /* text */                                                             \
-    X(CONNECTED, 0x43, FROM_GATE, 34, 1024)          /* [c] 32 bytes pin, str8 peer's address, str8 agent */                \
-    X(ENROL, 0x44, FROM_GATE, 41, 1024)              /* [c] as in PROTOCOL 5 */                                             \
-    X(GONE, 0x45, FROM_GATE, 0, 0)                   /* [c] the connection has ended */                                     \
-    X(OPEN, 0x50, FROM_GATE, 10, LIMIT_IPC_FRAME)    /* [s] as in PROTOCOL 5 */                                             \
-    X(INPUT, 0x51, FROM_GATE, 9, LIMIT_IPC_FRAME)    /* [s] u64 offset, bytes */                                            \
-    X(INPUT_END, 0x52, FROM_GATE, 8, 8)              /* [s] u64 total */                                                    \
-    X(ACKED, 0x53, FROM_GATE, 8, 8)                  /* [n] u64: the client has all below */                                \
-    X(STOPPED, 0x54, FROM_GATE, 2, 2)                /* [n] u16 code */                                                     \
-    X(CONTROL, 0x55, FROM_GATE, 1, 65536)            /* [s] u8 kind, body */                                                \
-    X(DONE, 0x56, FROM_GATE, 0, 0)                   /* [s] */                                                              \
-    X(SENT, 0x57, FROM_GATE, 8, 8)                   /* [n] u64: paced output has left up to here */
+    /* [c] 32 bytes pin, u64 ours_ms, u64 theirs_ms (landline/proto/clocks.h), str8 peer's address, str8 agent */           \
+    X(CONNECTED, 0x43, FROM_GATE, 50, 1024)                                                                                 \
+    X(ENROL, 0x44, FROM_GATE, 41, 1024)           /* [c] as in PROTOCOL 5 */                                                \
+    X(CLOCKS, 0x46, FROM_GATE, 16, 16)            /* [c] u64 ours_ms, u64 theirs_ms: asked again */                         \
+    X(GONE, 0x45, FROM_GATE, 0, 0)                /* [c] the connection has ended */                                        \
+    X(OPEN, 0x50, FROM_GATE, 10, LIMIT_IPC_FRAME) /* [s] as in PROTOCOL 5 */                                                \
+    X(INPUT, 0x51, FROM_GATE, 9, LIMIT_IPC_FRAME) /* [s] u64 offset, bytes */                                               \
+    X(INPUT_END, 0x52, FROM_GATE, 8, 8)           /* [s] u64 total */                                                       \
+    X(ACKED, 0x53, FROM_GATE, 8, 8)               /* [n] u64: the client has all below */                                   \
+    X(STOPPED, 0x54, FROM_GATE, 2, 2)             /* [n] u16 code */                                                        \
+    X(CONTROL, 0x55, FROM_GATE, 1, 65536)         /* [s] u8 kind, body */                                                   \
+    X(DONE, 0x56, FROM_GATE, 0, 0)                /* [s] */                                                                 \
+    X(SENT, 0x57, FROM_GATE, 8, 8)                /* [n] u64: paced output has left up to here */
 
 enum ipc_type {
 #define IPC_ENUM(name, number, side, least, most) IPC_##name = number,

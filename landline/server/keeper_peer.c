@@ -297,6 +297,12 @@ static void look_up(struct keeper *keeper, struct link *link) {
         memcpy(link->peer.label, grant->label, sizeof link->peer.label);
 }
 
+static struct clocks get_clocks(struct reader *r) {
+    struct clocks clocks = {.ours_ms = reader_u64(r)};
+    clocks.theirs_ms = reader_u64(r);
+    return clocks;
+}
+
 /* A gate that speaks of more connections than it can have lies, and is replaced. */
 static void connected(struct keeper *keeper, const struct ipc_message *m) {
     if (keeper->links.count == LIMIT_LINKS) {
@@ -305,7 +311,9 @@ static void connected(struct keeper *keeper, const struct ipc_message *m) {
         return;
     }
     struct reader r = reader_of(m->payload.data, m->payload.size);
-    struct slice pin = reader_bytes(&r, PEER_KEY), address = reader_str8(&r);
+    struct slice pin = reader_bytes(&r, PEER_KEY);
+    struct clocks clocks = get_clocks(&r);
+    struct slice address = reader_str8(&r);
     struct link *link = map_get(&keeper->links, m->connection) == NULL ? calloc(1, sizeof *link) : NULL;
     reader_str8(&r);
     if (link == NULL || reader_end(&r) != 0 || map_put(&keeper->links, m->connection, link) != 0) {
@@ -314,6 +322,7 @@ static void connected(struct keeper *keeper, const struct ipc_message *m) {
     }
     link->number = m->connection;
     memcpy(link->peer.key, pin.data, PEER_KEY);
+    link->peer.clocks = clocks;
     escape_bytes(link->peer.address, sizeof link->peer.address, address.data, address.size);
     look_up(keeper, link);
 }
@@ -407,6 +416,11 @@ static void from_gate(struct keeper *keeper, struct slice payload) {
     keeper_log(keeper, "gate: %s", text);
 }
 
+static void set_clocks(struct link *link, struct slice payload) {
+    struct reader r = reader_of(payload.data, payload.size);
+    link->peer.clocks = get_clocks(&r);
+}
+
 static void take_message(struct keeper *keeper, const struct ipc_message *m) {
     struct link *link = m->connection != 0 ? map_get(&keeper->links, m->connection) : NULL;
     if (m->type == IPC_READY)
@@ -419,6 +433,8 @@ static void take_message(struct keeper *keeper, const struct ipc_message *m) {
         return;
     else if (m->type == IPC_ENROL)
         enrol(keeper, link, m);
+    else if (m->type == IPC_CLOCKS)
+        set_clocks(link, m->payload);
     else if (m->type == IPC_GONE)
         link_free(map_take(&keeper->links, m->connection), EXCHANGE_CUT);
     else if (m->type == IPC_OPEN)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "landline/proto/clocks.h"
 #include "landline/service/terms.h"
 #include "lib/base/reader.h"
 
@@ -30,6 +31,7 @@ struct peer {
     char label[PEER_LABEL];
     char address[PEER_ADDRESS];
     struct terms terms;
+    struct clocks clocks; /* ours is clock_boot_ms() */
 };
 
 struct exchange_start {

@@ -235,8 +235,6 @@ void runs_close(struct runs *runs);
 void runs_settle(struct runs *runs);
 const uint8_t *runs_instance(const struct runs *runs);
 uint32_t runs_horizon_s(const struct runs *runs);
-/* CLOCK_BOOTTIME in ms. */
-uint64_t runs_now(void);
 
 /* A run request: starts it, or finds the run it names. NULL: *code, *text say why not. *state as in RESPONSE. */
 struct run *runs_take(struct runs *runs, const struct peer *peer, const struct run_request *request, uint8_t *state,

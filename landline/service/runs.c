@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "landline/proto/message.h"
@@ -15,6 +14,7 @@
 #include "landline/service/audit.h"
 #include "lib/base/error.h"
 #include "lib/base/limits.h"
+#include "lib/os/clock.h"
 #include "lib/os/process.h"
 #include "lib/os/spawn.h"
 #include "lib/os/whole.h"
@@ -25,12 +25,6 @@ enum {
 };
 
 static const int64_t MS = 1000000;
-
-uint64_t runs_now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 void runs_path(const struct run *run, int channel, char *out, size_t size) {
     char id[RUN_ID_TEXT + 1];
@@ -51,17 +45,16 @@ static int random_bytes(void *out, size_t n) {
 /* Whether this is the boot in which the ledger was written last; notes the present one. Only within one boot is what
  * was written certain to be there: nothing is flushed to the disk before a start. */
 static bool same_boot(const char *folder) {
-    char path[4200];
-    struct buf now, then;
-    buf_init(&now, 4096);
+    char path[4200], now[CLOCK_BOOT_ID];
+    struct buf then;
     buf_init(&then, 4096);
     snprintf(path, sizeof path, "%s/boot", folder);
-    bool same = whole_read("/proc/sys/kernel/random/boot_id", &now, NULL) == 0 && buf_size(&now) > 0 &&
-                whole_read(path, &then, NULL) == 0 && buf_size(&then) == buf_size(&now) &&
-                memcmp(buf_front(&then), buf_front(&now), buf_size(&now)) == 0;
-    if (!same && buf_size(&now) > 0)
-        whole_replace(path, buf_front(&now), buf_size(&now), 0600, NULL);
-    buf_free(&now);
+    clock_boot_id(now);
+    size_t n = strlen(now);
+    bool same =
+        whole_read(path, &then, NULL) == 0 && n > 0 && buf_size(&then) == n && memcmp(buf_front(&then), now, n) == 0;
+    if (!same && n > 0)
+        whole_replace(path, now, n, 0600, NULL);
     buf_free(&then);
     return same;
 }
@@ -74,7 +67,7 @@ static int load(struct runs *runs, bool *missing, struct ll_error_info *info) {
     int e = random_bytes(instance, sizeof instance);
     if (e != 0)
         return error_at(info, e, "read", "/dev/urandom");
-    runs->ledger = ledger_new(&(struct ledger_config){0}, instance, runs_now());
+    runs->ledger = ledger_new(&(struct ledger_config){0}, instance, clock_boot_ms());
     if (runs->ledger == NULL)
         return -ENOMEM;
     buf_init(&file, MOST_LEDGER);
@@ -84,15 +77,15 @@ static int load(struct runs *runs, bool *missing, struct ll_error_info *info) {
     *missing = e == -ENOENT;
     if (e == 0) {
         size_t used = 0;
-        int damaged = ledger_load(runs->ledger, buf_front(&file), buf_size(&file), runs_now(), &used);
+        int damaged = ledger_load(runs->ledger, buf_front(&file), buf_size(&file), clock_boot_ms(), &used);
         if (!trusted || (damaged != 0 && !ledger_torn(buf_front(&file), buf_size(&file), used)))
-            ledger_forget_past(runs->ledger, instance, runs_now());
+            ledger_forget_past(runs->ledger, instance, clock_boot_ms());
     } else if (e != -ENOENT) {
         buf_free(&file);
         return e;
     }
     buf_clear(&file);
-    ledger_expire(runs->ledger, runs_now());
+    ledger_expire(runs->ledger, clock_boot_ms());
     e = ledger_dump(runs->ledger, &file);
     if (e == 0)
         e = whole_replace(path, buf_front(&file), buf_size(&file), 0600, info);
@@ -251,7 +244,7 @@ static struct run *start(struct runs *runs, const struct peer *peer, const struc
         return NULL;
     buf_init(&record, LIMIT_BUFFER);
     *text = "the server is out of memory"; /* code FULL: certainly not started, and the id stays unknown */
-    int e = ledger_start(runs->ledger, peer->key, request, runs_now(), &entry, &record);
+    int e = ledger_start(runs->ledger, peer->key, request, clock_boot_ms(), &entry, &record);
     if (e == 0 && append(runs, &record) != 0) {
         ledger_unstart(runs->ledger, entry);
         *code = CODE_SYSTEM; /* the same, but to ask again is of no use */
@@ -296,7 +289,8 @@ struct run *runs_take(struct runs *runs, const struct peer *peer, const struct r
     struct ledger_entry *entry = NULL;
     struct run *run = NULL;
     bool others = (peer->terms.verbs & VERB_OTHERS) != 0;
-    switch (ledger_judge(runs->ledger, peer->key, others, request, runs_now(), &entry)) {
+    switch (ledger_judge(runs->ledger, peer->key, others, request, clocks_earliest(&peer->clocks, request->sent_ms),
+                         &entry)) {
     case LEDGER_START:
         run = start(runs, peer, request, code, text);
         *state = RUN_STARTED;
@@ -427,5 +421,5 @@ static void dropped(void *arg, struct slice record) {
 
 void runs_expire(struct runs *runs) {
     results_expire(&runs->results, run_unix_ms(), dropped, runs);
-    ledger_expire(runs->ledger, runs_now());
+    ledger_expire(runs->ledger, clock_boot_ms());
 }

@@ -63,19 +63,18 @@ enum {
     LIMIT_WINDOW_INPUT = 64 << 10,    /* of channel 0 before OPENED */
     LIMIT_WINDOW_TERMINAL = 64 << 10, /* a terminal's, at most … */
     LIMIT_WINDOW_TERMINAL_MIN = 4 << 10,
-    LIMIT_ACKNOWLEDGE_MS = 200,      /* how long consumed bytes wait for their acknowledgement */
-    LIMIT_SESSION_OUTPUT = 64 << 20, /* frames of one session that wait to be sent */
-    LIMIT_PING_AFTER_MS = 15 * 1000, /* silence after which a side asks … */
-    LIMIT_DEAD_AFTER_MS = 45 * 1000, /* … and after which the connection is dead */
-    LIMIT_SILENCE_MS = 300,          /* the least that a client may choose instead */
+    LIMIT_ACKNOWLEDGE_MS = 200,       /* how long consumed bytes wait for their acknowledgement */
+    LIMIT_SESSION_OUTPUT = 64 << 20,  /* frames of one session that wait to be sent */
+    LIMIT_PING_AFTER_MS = 15 * 1000,  /* silence after which a side asks … */
+    LIMIT_CLOCK_AFTER_MS = 60 * 1000, /* a server asks again what the client's clock shows */
+    LIMIT_DEAD_AFTER_MS = 45 * 1000,  /* … and after which the connection is dead */
+    LIMIT_SILENCE_MS = 300,           /* the least that a client may choose instead */
 
     /* Requests of the run family (sections 7 and 9) */
     LIMIT_ARGUMENTS = 65536,
-    LIMIT_ARGUMENT = 131071,               /* bytes of an argument, as Linux has it */
-    LIMIT_RECORD_ARGV = 4 << 10,           /* argv in a run record */
-    LIMIT_RUN_SILENT_AGE_MS = 3600 * 1000, /* an unknown id without AGAIN is started below this age */
-    LIMIT_RUN_CLOCK_SLACK_MS = 60 * 1000,
-    LIMIT_CALL_INPUT = 1 << 20, /* input of a run that the server has not acknowledged */
+    LIMIT_ARGUMENT = 131071,     /* bytes of an argument, as Linux has it */
+    LIMIT_RECORD_ARGV = 4 << 10, /* argv in a run record */
+    LIMIT_CALL_INPUT = 1 << 20,  /* input of a run that the server has not acknowledged */
     LIMIT_LEDGER_ENTRIES = 200 * 1000,
     LIMIT_LEDGER_HORIZON_MS = 7 * 24 * 3600 * 1000,
 

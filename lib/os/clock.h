@@ -9,6 +9,12 @@
 
 int64_t clock_now(void);
 
+/* CLOCK_BOOTTIME in ms: it goes on while the machine sleeps, nobody sets it, and it begins anew with each boot. */
+uint64_t clock_boot_ms(void);
+/* Which boot that is, as 36 characters and NUL; "" where the system does not say. */
+enum { CLOCK_BOOT_ID = 37 };
+void clock_boot_id(char out[CLOCK_BOOT_ID]);
+
 /* now + length, without overflow: a length that reaches past the end of time gives CLOCK_NEVER. */
 int64_t clock_after(int64_t now, int64_t length);
 

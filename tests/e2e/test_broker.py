@@ -6,6 +6,7 @@ import hashlib
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -316,6 +317,23 @@ def test_a_frozen_one_is_no_trouble(warm):
     assert lines(count) == 1
 
 
+def test_a_frozen_one_passes_nothing_on(warm):
+    """Who had no answer from it did without it: what it was asked must not be done a second time when it thaws."""
+    count = os.path.join(warm.landline.scratch, "count")
+    pid = warm.leave()
+    script = 'trap "echo x >>%s" USR1; echo x >>%s.up; while :; do sleep 0.1; done' % (count, count)
+    run = warm.run("run", "--detach", "box", "--", "sh", "-c", script).stdout.decode().strip()
+    support.eventually(lambda: lines(count + ".up") == 1, "the trap")
+    os.kill(pid, signal.SIGSTOP)
+    assert warm.run("kill", "box", run, "USR1").returncode == 0
+    support.eventually(lambda: lines(count) == 1, "the signal")
+    os.kill(pid, signal.SIGCONT)
+    assert support.eventually(lambda: warm.connections("run", "box", "--", "true") == 0, "the thaw")
+    assert warm.run("kill", "box", run, "KILL").returncode == 0
+    assert warm.run("attach", "box", run).returncode == 137
+    assert lines(count) == 1
+
+
 def impostor(path, answer):
     """Listens where a broker was, and does to each client what `answer` does."""
     os.unlink(path)
@@ -362,13 +380,36 @@ def test_one_that_greeted_may_have_passed_it_on(warm, answer):
 
 
 def test_one_that_greeted_and_a_server_that_cannot_tell(warm):
-    """It has another start behind it, less than a minute ago: it is not started, and nobody says that it ran."""
+    """Its memory begins after the command was sent: it is not started, and nobody says that it ran."""
+    def answer(client):
+        client.sendall(WELCOME if client.recv(65536) else b"")
+        restart(warm, forget=True)
+    exit_status, output, errors, ran = asked(warm, answer)
+    assert (exit_status, output, ran) == (122, b"", 0) and b"it may have run" in errors
+
+
+def test_one_that_greeted_and_a_server_that_remembers(warm):
+    """Its memory is on disk, and reaches back beyond the moment when the command was sent."""
+    def answer(client):
+        client.sendall(WELCOME if client.recv(65536) else b"")
+        restart(warm)
+    assert asked(warm, answer) == (0, b"in", b"", 1)
+
+
+def test_one_that_greeted_and_a_server_whose_memory_is_young(warm):
+    """It begins with this start, and the command was sent after that: it is started, once."""
+    restart(warm, forget=True)
+    assert asked(warm, lambda client: client.sendall(WELCOME if client.recv(65536) else b"")) == (0, b"in", b"", 1)
+
+
+def restart(warm, forget=False):
+    """At the same port; its memory of ids may be lost."""
     port = warm.server.listening()[1]
     warm.server.stop()
+    if forget:
+        shutil.rmtree(os.path.join(warm.server_home, "server", "runs"))
     warm.server = warm.landline.start("serve", "--listen", "127.0.0.1:%d" % port, home=warm.server_home)
     warm.server.listening()
-    exit_status, output, errors, ran = asked(warm, lambda client: client.recv(65536) and client.sendall(WELCOME))
-    assert (exit_status, output, ran) == (122, b"", 0) and b"it may have run" in errors
 
 
 def asked(warm, answer):

@@ -88,12 +88,12 @@ def test_come_back(door):
     peer = door.dial()
     assert (run_id, 2) in peer.runs()
     with pytest.raises(lp.Refused) as refused:
-        peer.run([b"true"], run_id=run_id, flags=lp.AGAIN, age_ms=1)
+        peer.run([b"true"], run_id=run_id, resume=True, age_ms=1)
     assert refused.value.code == 36
     with pytest.raises(lp.Refused) as refused:
         peer.result(run_id)
     assert refused.value.code == 37
-    stream = peer.open(b"run", lp.run_request(run_id, command, lp.AGAIN, age_ms=1000, have=(4, 0)), True, (4, 0))
+    stream = peer.open(b"run", lp.run_request(run_id, command, 0, age_ms=1000, have=(4, 0)), True, (4, 0))
     peer.wait(lambda: stream.opened is not None)
     peer.give(stream, b"two\n")
     result, out, _ = peer.proved(stream)
@@ -119,7 +119,7 @@ def test_the_end_of_a_terminals_input_is_typed(door, typed, shown, counts):
     first.wait(lambda: stream.output[1] == b"up\r\n" + shown + b"end1\r\n")
     first.close()
     second = door.dial()
-    stream = second.open(b"run", lp.run_request(run_id, READS, lp.TTY | lp.AGAIN, age_ms=1000), True)
+    stream = second.open(b"run", lp.run_request(run_id, READS, lp.TTY, age_ms=1000), True)
     second.wait(lambda: stream.opened)
     assert stream.start0 == counts and not stream.stopped
     other = second.attach(run_id, flags=2)
@@ -155,7 +155,7 @@ def test_what_comes_late_does_not_take_the_input(door, late, first):
     if late == "attach":
         looks_on = old.attach(run_id, flags=2, call=call, age_ms=1000)
     else:
-        looks_on = old.open(b"run", lp.run_request(run_id, [b"cat"], lp.AGAIN, age_ms=5000), True)
+        looks_on = old.open(b"run", lp.run_request(run_id, [b"cat"], 0, age_ms=5000), True)
     old.wait(lambda: looks_on.opened and looks_on.stopped)
     other = door.dial()
     if first == "attached":
@@ -199,8 +199,8 @@ def test_coming_back_acknowledges(door, monkeypatch, left):
         first.close()
     second = door.dial()
     second.socket.settimeout(10)  # less than the server waits before it asks whether somebody is there
-    have, flags = (RING, 0), lp.NO_STDIN | lp.AGAIN
-    stream = second.open(b"run", lp.run_request(run_id, command, flags, age_ms=10000, have=have), True, have)
+    have = RING, 0
+    stream = second.open(b"run", lp.run_request(run_id, command, age_ms=10000, have=have), True, have)
     result = lp.Result(second.finish(stream))
     assert (result.kind, result.code, result.total1, result.dropped1) == (1, 0, total, 0)
     assert bytes(stream.output[1]) == bytes(total - RING)

@@ -23,7 +23,7 @@ OPEN, OPENED, REFUSED, DATA, CREDIT, END, STOP = 0x10, 0x11, 0x12, 0x13, 0x14, 0
 RESULT, CONTROL, DONE, NOTICE = 0x17, 0x18, 0x19, 0x91
 
 # Section 7.2: flags of a run request.
-AGAIN, SHELL, TTY, DETACH, NO_STDIN, LOGIN = 1, 2, 4, 8, 16, 32
+SHELL, TTY, DETACH, NO_STDIN, LOGIN = 2, 4, 8, 16, 32
 
 WINDOW = 1 << 18
 
@@ -181,6 +181,11 @@ def knock(pin, seconds=None):
     return base64.b32encode(when + mac).decode().lower().rstrip("=")
 
 
+def clock_ms():
+    """The clock that nobody sets, of section 7.3."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000000
+
+
 def new_id(unix_ms=None):
     return (int(time.time() * 1000) if unix_ms is None else unix_ms).to_bytes(6, "big") + os.urandom(10)
 
@@ -189,11 +194,13 @@ def print_id(run_id):
     return base64.b32encode(run_id).decode().lower().rstrip("=")
 
 
-def run_request(run_id, argv, flags=NO_STDIN, age_ms=0, on_loss=0, keep_s=600, have=(0, 0), timeout_ms=0, cwd=b"",
+def run_request(run_id, argv, flags=NO_STDIN, age_ms=0, sent_ms=None, on_loss=0, keep_s=600, have=(0, 0), timeout_ms=0, cwd=b"",
                 environment=(), limits=()):
-    """Section 7.2."""
+    """Section 7.2; sent for the first time now, or as said."""
+    sent_ms = clock_ms() if sent_ms is None else sent_ms
     return b"".join((
-        run_id, struct.pack(">BQBIBQQQIHB", flags, age_ms, on_loss, keep_s, 0, *have, timeout_ms, 1000, 0xFFFF, 0xFF),
+        run_id,
+        struct.pack(">BQQBIBQQQIHB", flags, age_ms, sent_ms, on_loss, keep_s, 0, *have, timeout_ms, 1000, 0xFFFF, 0xFF),
         str16(cwd), struct.pack(">I", len(argv)), *(str32(a) for a in argv),
         struct.pack(">H", len(environment)), *(str16(n) + str32(v) for n, v in environment),
         struct.pack(">B", len(limits)), *(struct.pack(">BQQ", *limit) for limit in limits),
@@ -282,7 +289,7 @@ class Peer:
     # --- the session ---
 
     def hello(self, flags=0, versions=(1, 1)):
-        self.send(HELLO, struct.pack(">BHHQ", flags, *versions, int(time.time() * 1000)) + str8(b"peer/1"))
+        self.send(HELLO, struct.pack(">BHHQ", flags, *versions, clock_ms()) + str8(b"peer/1"))
 
     def greet(self, flags=0):
         self.hello(flags)
@@ -310,7 +317,7 @@ class Peer:
                                             r.string(1), r.string(1))))
             r.end()
         elif kind == PING:
-            self.send(PONG, payload)
+            self.send(PONG, payload + struct.pack(">Q", clock_ms()))
         elif kind == BUSY:
             raise Closed("busy", payload[6:])
         elif kind == CLOSE:
@@ -383,11 +390,11 @@ class Peer:
             raise stream.refused
         return stream.result
 
-    def run(self, argv, data=None, run_id=None, flags=None, **more):
+    def run(self, argv, data=None, run_id=None, flags=None, resume=False, **more):
         """Runs a command to its end: (Result, stdout, stderr), proved by totals and digests."""
         flags = (NO_STDIN if data is None else 0) if flags is None else flags
         request = run_request(run_id or new_id(), argv, flags, **more)
-        stream = self.open(b"run", request, resume=bool(flags & AGAIN))
+        stream = self.open(b"run", request, resume=resume)
         if data is not None:
             self.give(stream, data)
         return self.proved(stream)

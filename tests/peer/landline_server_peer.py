@@ -133,7 +133,7 @@ class Session(lp.Peer):
         while True:
             frame = self.receive()
             if frame[0] == lp.PING:
-                self.send(lp.PONG, frame[3])
+                self.send(lp.PONG, frame[3] + struct.pack(">Q", lp.clock_ms()))
             elif frame[0] == lp.CLOSE:
                 raise lp.Closed(0)
             else:
@@ -178,7 +178,7 @@ class Session(lp.Peer):
     def run_command(self, number, request):
         r = lp.Reader(request)
         run_id, flags = r.take(16), r.number(1)
-        r.take(struct.calcsize(">QBIBQQQIHB"))
+        r.take(struct.calcsize(">QQBIBQQQIHB"))
         cwd = r.string(2)
         argv = [r.string(4) for _ in range(r.number(4))]
         if flags & lp.SHELL:

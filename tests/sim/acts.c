@@ -46,6 +46,7 @@ static int64_t some_time(struct world *w, unsigned percent) {
 void client_begin(struct world *w, struct sim_client *client) {
     struct chance *c = &w->chance;
     client->used = true;
+    client_boot(w, client);
     client->pause = 10 * MS;
     client->consume_at = client->act_at = client->opened_at = NEVER;
     client->connect_at = (int64_t)chance_size(c, client->runner ? 100 : 20000) * MS;
@@ -74,7 +75,7 @@ void client_ask(struct world *w, struct sim_client *client) {
         errand_ask(w, client);
         return;
     }
-    if (call_open(client->call, client->session, sim_ms(w)) < 0)
+    if (call_open(client->call, client->session, sim_ms(w), client_clock(w, client)) < 0)
         sim_fail(w, "OPEN was not taken");
     uint32_t stream = call_stream(client->call);
     if (client->sized && stream < sizeof client->connection->controls / sizeof *client->connection->controls)

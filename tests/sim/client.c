@@ -1,6 +1,7 @@
 /* A client: one call or question, and connections for it until it is over. */
 #include "tests/sim/sim.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The process has gone: what the system still has of its connection goes out, and nobody listens. */
@@ -14,6 +15,17 @@ static void leave_connection(struct world *w, struct sim_client *client) {
     if (client->connection != NULL)
         network_close(w, client->connection, CLIENT_SIDE);
     client->connection = NULL;
+}
+
+void client_boot(struct world *w, struct sim_client *client) {
+    client->boots++;
+    client->clock_at = w->now - 1000 * MS - (int64_t)chance_size(&w->chance, 3600 * 1000) * MS;
+    client->clock_gains = (int64_t)chance_below(&w->chance, 6001) - 3000;
+}
+
+uint64_t client_clock(const struct world *w, const struct sim_client *client) {
+    int64_t ms = (w->now - client->clock_at) / MS;
+    return (uint64_t)(ms + ms * client->clock_gains / 1000000);
 }
 
 void client_end(struct sim_client *client) {
@@ -97,6 +109,7 @@ void client_bytes(struct world *w, struct sim_client *client, const uint8_t *byt
     while (client->session != NULL && n > 0) {
         struct session_event event;
         size_t used;
+        session_set_clock(client->session, client_clock(w, client));
         int e = session_next(client->session, bytes, n, w->now, &used, &event);
         bytes += used;
         n -= used;
@@ -115,11 +128,16 @@ void client_bytes(struct world *w, struct sim_client *client, const uint8_t *byt
 /* A new process goes on from what the old one had stored. */
 static void restart(struct world *w, struct sim_client *client) {
     struct buf saved;
+    char boot[16];
     buf_init(&saved, 1 << 20);
-    call_save(client->call, &saved);
+    snprintf(boot, sizeof boot, "%u", client->boots);
+    call_save(client->call, boot, client_clock(w, client), &saved);
+    if (chance_percent(&w->chance, 20))
+        client_boot(w, client);
+    snprintf(boot, sizeof boot, "%u", client->boots);
     leave_connection(w, client);
     call_free(client->call);
-    if (call_restore(&client->call, (struct slice){buf_front(&saved), buf_size(&saved)}) < 0)
+    if (call_restore(&client->call, (struct slice){buf_front(&saved), buf_size(&saved)}, boot) < 0)
         sim_fail(w, "a stored call was not taken");
     buf_free(&saved);
     sim_trace(w, "client %td restarts", client - w->clients);
@@ -134,14 +152,15 @@ static void restart(struct world *w, struct sim_client *client) {
 static void connect_or_open(struct world *w, struct sim_client *client) {
     client->connect_at = NEVER;
     if (client->session == NULL) {
-        const struct session_client_config config = {
-            .unix_ms = sim_ms(w), .greeting_deadline = w->now + 10 * SECOND, .window_max = w->window_max};
+        const struct session_client_config config = {.greeting_deadline = w->now + 10 * SECOND,
+                                                     .window_max = w->window_max};
         client->connection = network_connect(w, client);
         if (client->connection == NULL) {
             retry_later(w, client);
             return;
         }
         client->session = session_new_client(&config, w->now);
+        session_set_clock(client->session, client_clock(w, client));
     }
     client_ask(w, client);
 }

@@ -5,6 +5,7 @@
 
 void client_begin_errand(struct world *w, struct sim_client *client, enum errand errand) {
     client->used = true;
+    client_boot(w, client);
     client->errand = errand;
     client->pause = 10 * MS;
     client->consume_at = client->act_at = client->opened_at = client->restart_at = NEVER;

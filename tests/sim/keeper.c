@@ -109,9 +109,10 @@ static void judge(struct world *w, struct connection *c, uint32_t stream, const 
         run_watch(w, c, stream, shell, wish, RUN_RUNNING);
         return;
     }
-    enum ledger_verdict verdict = ledger_judge(w->ledger, c->owner->key, false, request, keeper_clock(w), &entry);
-    sim_trace(w, "run request on %td, again %d, age %llu: verdict %d", c - w->connections, request->flags & RUN_AGAIN,
-              (unsigned long long)request->age_ms, verdict);
+    uint64_t sent_ms = mutated(w, MUTATE_SENT_NOW) ? keeper_clock(w) : clocks_earliest(&c->clocks, request->sent_ms);
+    enum ledger_verdict verdict = ledger_judge(w->ledger, c->owner->key, false, request, sent_ms, &entry);
+    sim_trace(w, "run request on %td, sent %lld ms ago at most: verdict %d", c - w->connections,
+              (long long)(keeper_clock(w) - sent_ms), verdict);
     if (verdict == LEDGER_ATTACH && mutated(w, MUTATE_START_AGAIN))
         keeper_run(w, &request->id)->effects++;
     if (verdict == LEDGER_START)
@@ -133,8 +134,6 @@ static void open_run(struct world *w, struct connection *c, const struct session
                         .age_ms = request.age_ms,
                         .call = request.id,
                         .have = {request.have1, request.have2}};
-    if (request.name.size == 0 && wish.resume != ((request.flags & RUN_AGAIN) != 0))
-        sim_fail(w, "AGAIN and resume do not agree");
     judge(w, c, event->stream, &request, &wish);
     run_request_free(&request);
 }

@@ -12,6 +12,7 @@ void server_accept(struct world *w, struct connection *c) {
         .window_max = w->window_max,
     };
     c->gate = session_new_server(&config, w->now);
+    c->clocks.ours_ms = keeper_clock(w);
 }
 
 static void flush(struct world *w, struct connection *c) {
@@ -55,6 +56,10 @@ static void on_done(struct world *w, struct watcher *watcher) {
 
 static void on_event(struct world *w, struct connection *c, const struct session_event *event) {
     struct watcher *watcher = event->stream > 0 ? watcher_of(w, c, event->stream) : NULL;
+    if (event->type == MESSAGE_HELLO)
+        c->clocks.theirs_ms = event->u.hello.clock_ms;
+    if (event->type == MESSAGE_PONG)
+        c->clocks = event->u.pong.clocks;
     if (event->type == MESSAGE_OPEN) {
         keeper_open(w, c, event);
         return;
@@ -227,6 +232,7 @@ void server_step(struct world *w) {
         struct connection *c = &w->connections[i];
         if (!c->used || c->gate == NULL)
             continue;
+        session_set_clock(c->gate, keeper_clock(w));
         int e = session_tick(c->gate, w->now);
         flush(w, c);
         if (e < 0) {

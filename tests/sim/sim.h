@@ -82,6 +82,7 @@ struct connection {
     bool closed[2];       /* by side */
     unsigned controls[8]; /* by stream: how many its client said */
     struct session *gate; /* the server's end */
+    struct clocks clocks; /* what the server knows of its client's */
     struct sim_client *owner;
 };
 
@@ -146,6 +147,9 @@ enum errand {
 
 struct sim_client {
     bool used, runner;
+    unsigned boots;   /* of its machine, so far; its clock … */
+    int64_t clock_at; /* … showed nothing then, and gains so many millionths */
+    int64_t clock_gains;
     bool takes;    /* attaches with the input */
     bool detaches; /* leaves for good as soon as it is told that the command runs */
     uint8_t key[LEDGER_KEY];
@@ -276,6 +280,9 @@ void run_finish(struct world *w, struct model_run *run, uint8_t kind, uint32_t c
 int64_t run_next(const struct model_run *run);
 void run_step(struct world *w, struct model_run *run);
 
+/* Its machine starts. */
+void client_boot(struct world *w, struct sim_client *client);
+uint64_t client_clock(const struct world *w, const struct sim_client *client); /* ms */
 /* client.c: its connections. acts.c: what it wants over them. errand.c: those that only ask. */
 void client_begin(struct world *w, struct sim_client *client);
 void client_begin_errand(struct world *w, struct sim_client *client, enum errand errand);

@@ -3,6 +3,8 @@
 
 #include "tests/unit/proto/pair.h"
 
+enum { BOOT = 77 }; /* the clock that nobody sets is that much ahead of the time of day */
+
 static const uint8_t random_bytes[RUN_ID_RANDOM] = {1, 2, 3};
 
 struct world {
@@ -37,7 +39,7 @@ static struct run_request dial(struct world *w, uint64_t unix_ms, uint8_t *open_
     struct run_request request;
     w->client = make_client(false);
     w->server = make_server(SESSION_ENROLLED, 0);
-    assert_int_equal(call_open(w->call, w->client, unix_ms), 0);
+    assert_int_equal(call_open(w->call, w->client, unix_ms, unix_ms + BOOT), 0);
     pass(w->client, w->server, 0, &event, MESSAGE_OPEN);
     *open_flags = event.u.open.flags;
     assert_int_equal(run_request_get(event.u.open.request, &request), 0);
@@ -91,7 +93,7 @@ static void teardown(struct world *w) {
 
 #define DIGEST_ABC 0x44bc2cf5ad770999ULL /* XXH64 of "abc" */
 
-/* Two sessions: bytes go on where they were, AGAIN and the age are said, input is sent again from where the server has it. */
+/* Two sessions: bytes go on where they were, age and first time are said, input is sent again from where the server has it. */
 static void resumes(void **unused) {
     (void)unused;
     struct world w;
@@ -101,7 +103,7 @@ static void resumes(void **unused) {
     assert_false(call_was_sent(w.call));
     struct run_request r = dial(&w, 1000, &flags);
     assert_int_equal(flags, 0);
-    assert_int_equal(r.flags, 0);
+    assert_true(r.sent_ms == 1000 + BOOT);
     opened(&w, RUN_STARTED, 0, 0, 0);
     assert_int_equal(w.step, CALL_OPENED);
     assert_int_equal(call_input(w.call, "0123456789", 10), 10);
@@ -116,8 +118,7 @@ static void resumes(void **unused) {
 
     r = dial(&w, 5000, &flags);
     assert_int_equal(flags, MESSAGE_RESUME);
-    assert_int_equal(r.flags, RUN_AGAIN);
-    assert_true(r.age_ms == 4000 && r.have1 == 2 && r.have2 == 0);
+    assert_true(r.sent_ms == 1000 + BOOT && r.age_ms == 4000 && r.have1 == 2 && r.have2 == 0);
     assert_int_equal(call_data(w.call, head, &payload), 0); /* not before OPENED */
     opened(&w, RUN_RUNNING, 4, 2, 0);
     assert_int_equal(call_data(w.call, head, &payload), 1);
@@ -133,7 +134,7 @@ static void resumes(void **unused) {
     teardown(&w);
 }
 
-/* The age grows with each request, whatever the clock says: at most once rests on it, and who feeds the run. */
+/* The age grows with each request, whatever the clock says: who feeds the run rests on it. */
 static void age(void **unused) {
     (void)unused;
     struct world w;
@@ -229,8 +230,8 @@ static void refusals(void **unused) {
             assert_int_equal(w.step, wanted == CALL_PENDING ? CALL_RESUME : CALL_OVER);
             assert_int_equal(call_refusal(w.call)->code, rows[i].code);
             assert_memory_equal(call_refusal(w.call)->text.data, "because", 8);
-            if (wanted == CALL_PENDING) { /* on the same session, and surely with AGAIN */
-                assert_int_equal(call_open(w.call, w.client, 3000), 0);
+            if (wanted == CALL_PENDING) { /* on the same session, and it may have run */
+                assert_int_equal(call_open(w.call, w.client, 3000, 3000), 0);
                 call_give_up(w.call);
                 assert_int_equal(call_outcome(w.call), CALL_UNKNOWN);
             }
@@ -244,12 +245,12 @@ static void not_sent(void **unused) {
     struct world w;
     setup(&w, 0);
     w.client = make_client(false);
-    assert_int_equal(call_open(w.call, w.client, 1000), 0);
+    assert_int_equal(call_open(w.call, w.client, 1000, 1000), 0);
     hang_up(&w);
     assert_false(call_was_sent(w.call));
     w.client = make_client(false);
     w.server = make_server(SESSION_REVOKED, 0);
-    assert_int_equal(call_open(w.call, w.client, 1000), 0);
+    assert_int_equal(call_open(w.call, w.client, 1000, 1000), 0);
     struct buf wire;
     struct session_event event;
     buf_init(&wire, 4096);
@@ -287,7 +288,7 @@ static void follows(void **unused) {
     hang_up(&w);
     w.client = make_client(false);
     w.server = make_server(SESSION_ENROLLED, 0);
-    assert_int_equal(call_open(w.call, w.client, 2000), 0);
+    assert_int_equal(call_open(w.call, w.client, 2000, 2000), 0);
     pass(w.client, w.server, 0, &event, MESSAGE_OPEN);
     assert_memory_equal(event.u.open.service.data, "attach", 6);
     assert_int_equal(run_attach_get(event.u.open.request, &attach), 0);
@@ -322,7 +323,8 @@ static void forgets_its_name(void **unused) {
     r = dial(&w, 2000, &flags);
     assert_int_equal(r.name.size, 0);
     assert_true(run_id_equal(&r.id, &w.id));
-    assert_int_equal(r.flags, RUN_LOGIN | RUN_AGAIN);
+    assert_int_equal(r.flags, RUN_LOGIN);
+    assert_true(r.sent_ms == 1000 + BOOT);
     teardown(&w);
 }
 
@@ -339,7 +341,7 @@ static void lost_input_stays_lost(void **unused) {
     for (int i = 0; i < 2; i++) {
         w.client = make_client(false);
         w.server = make_server(SESSION_ENROLLED, 0);
-        assert_int_equal(call_open(w.call, w.client, 2000 - (uint64_t)i), 0);
+        assert_int_equal(call_open(w.call, w.client, 2000 - (uint64_t)i, 1), 0);
         pass(w.client, w.server, 0, &event, MESSAGE_OPEN);
         assert_int_equal(run_attach_get(event.u.open.request, &attach), 0);
         assert_int_equal(attach.flags, i == 0 ? RUN_TAKE_INPUT : 0);
@@ -350,6 +352,33 @@ static void lost_input_stays_lost(void **unused) {
         hang_up(&w);
     }
     teardown(&w);
+}
+
+/* Stored before it was sent, it is sent after that; what another boot has stored is not known for good. */
+static void stored_unsent(void **unused) {
+    (void)unused;
+    struct world w;
+    struct buf saved, again;
+    uint8_t flags;
+    setup(&w, 0);
+    buf_init(&saved, 1 << 20);
+    buf_init(&again, 1 << 20);
+    call_save(w.call, "one", 900, &saved);
+    teardown(&w);
+    for (int i = 0; i < 2; i++) {
+        const char *boot = i == 0 ? "one" : "two";
+        assert_int_equal(call_restore(&w.call, (struct slice){saved.data, buf_size(&saved)}, boot), 0);
+        assert_true(dial(&w, 2000, &flags).sent_ms == (i == 0 ? 900 : 0));
+        hang_up(&w);
+        call_save(w.call, boot, 3000, &again);
+        teardown(&w);
+        assert_int_equal(call_restore(&w.call, (struct slice){buf_front(&again), buf_size(&again)}, boot), 0);
+        assert_true(dial(&w, 4000, &flags).sent_ms == (i == 0 ? 900 : 0));
+        teardown(&w);
+        buf_clear(&again);
+    }
+    buf_free(&saved);
+    buf_free(&again);
 }
 
 /* Stored and restored in the middle of an output: the digest goes on. */
@@ -364,14 +393,20 @@ static void stored(void **unused) {
     to_call(&w);
     struct buf saved;
     buf_init(&saved, 1 << 20);
-    call_save(w.call, &saved);
+    call_save(w.call, "this boot", 5000, &saved);
     teardown(&w);
     for (size_t n = 0; n < buf_size(&saved); n++)
-        assert_int_equal(call_restore(&w.call, (struct slice){saved.data, n}), LL_EFORMAT);
-    assert_int_equal(call_restore(&w.call, (struct slice){saved.data, buf_size(&saved)}), 0);
-    struct run_request r = dial(&w, 2000, &flags);
-    assert_int_equal(r.flags, RUN_AGAIN);
-    assert_true(r.have1 == 2 && r.age_ms == 1000);
+        assert_int_equal(call_restore(&w.call, (struct slice){saved.data, n}, "this boot"), LL_EFORMAT);
+    /* when it was sent first is only known within one boot */
+    static const char *const boots[] = {"another", "this boo", "", "this boot"};
+    for (size_t i = 0; i < sizeof boots / sizeof *boots; i++) {
+        if (i > 0)
+            teardown(&w);
+        assert_int_equal(call_restore(&w.call, (struct slice){saved.data, buf_size(&saved)}, boots[i]), 0);
+        struct run_request r = dial(&w, 2000, &flags);
+        assert_true(r.have1 == 2 && r.age_ms == 1000);
+        assert_true(r.sent_ms == (i == 3 ? 1000 + BOOT : 0));
+    }
     opened(&w, RUN_RUNNING, 5, 2, 0);
     session_data(w.server, 1, 1, "c", 1);
     to_call(&w);
@@ -446,6 +481,7 @@ int main(void) {
         cmocka_unit_test(not_sent),
         cmocka_unit_test(follows),
         cmocka_unit_test(stored),
+        cmocka_unit_test(stored_unsent),
         cmocka_unit_test(input_limit),
         cmocka_unit_test(forgets_its_name),
         cmocka_unit_test(lost_input_stays_lost),

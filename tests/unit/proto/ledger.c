@@ -12,18 +12,16 @@
 #include "landline/proto/spool.h"
 #include "lib/base/limits.h"
 
-enum { HOUR = 3600 * 1000, MINUTE = 60 * 1000 };
+enum { HOUR = 3600 * 1000 };
 
 static const uint8_t alice[LEDGER_KEY] = {1}, bob[LEDGER_KEY] = {2};
 static const uint8_t first[LEDGER_INSTANCE] = {1}, second[LEDGER_INSTANCE] = {2};
 
-static struct run_request request(unsigned number, bool again, uint64_t age_ms) {
+static struct run_request request(unsigned number) {
     static const struct slice argv = {(const uint8_t *)"true", 4};
     struct run_request r = run_request_default();
     r.id.bytes[0] = (uint8_t)(number >> 8);
     r.id.bytes[15] = (uint8_t)number;
-    r.flags = again ? RUN_AGAIN : 0;
-    r.age_ms = age_ms;
     r.argc = 1;
     r.argv = &argv;
     return r;
@@ -36,9 +34,9 @@ static struct ledger *make(size_t max_entries, uint64_t now) {
     return l;
 }
 
-static enum ledger_verdict ask(struct ledger *l, const struct run_request *r, uint64_t now) {
+static enum ledger_verdict ask(struct ledger *l, const struct run_request *r, uint64_t sent) {
     struct ledger_entry *entry;
-    enum ledger_verdict v = ledger_judge(l, alice, false, r, now, &entry);
+    enum ledger_verdict v = ledger_judge(l, alice, false, r, sent, &entry);
     assert_int_equal(v == LEDGER_ATTACH, entry != NULL);
     return v;
 }
@@ -55,11 +53,11 @@ static void at_most_once(void **unused) {
     struct ledger *l = make(0, 1000);
     struct buf file;
     buf_init(&file, 1 << 20);
-    struct run_request r = request(1, false, 0), again = request(1, true, 5);
+    struct run_request r = request(1);
     assert_int_equal(ask(l, &r, 2000), LEDGER_START);
     struct ledger_entry *entry = start(l, &r, 2000, &file), *found;
     assert_int_equal(ask(l, &r, 2001), LEDGER_ATTACH);
-    assert_int_equal(ask(l, &again, 2001), LEDGER_ATTACH);
+    assert_int_equal(ask(l, &r, 2001), LEDGER_ATTACH);
     /* another key: as if it were unknown, but never started */
     assert_int_equal(ledger_judge(l, bob, false, &r, 2001, &found), LEDGER_UNKNOWN_RUN);
     assert_int_equal(ledger_judge(l, bob, true, &r, 2001, &found), LEDGER_ATTACH);
@@ -74,12 +72,12 @@ static void at_most_once(void **unused) {
     assert_int_equal(ask(l, &other, 2001), LEDGER_CONFLICT);
     /* finished, and its result gone */
     assert_int_equal(ledger_set_state(l, entry, LEDGER_FINISHED, &file), 0);
-    assert_int_equal(ask(l, &again, 3000), LEDGER_ATTACH);
+    assert_int_equal(ask(l, &r, 3000), LEDGER_ATTACH);
     assert_int_equal(ledger_set_state(l, entry, LEDGER_EXPIRED, &file), 0);
-    assert_int_equal(ask(l, &again, 3000), LEDGER_UNKNOWN_RUN);
+    assert_int_equal(ask(l, &r, 3000), LEDGER_UNKNOWN_RUN);
     assert_int_equal(ask(l, &r, 3000), LEDGER_UNKNOWN_RUN);
     /* a start that could not be written down */
-    struct run_request lost = request(2, false, 0);
+    struct run_request lost = request(2);
     ledger_unstart(l, start(l, &lost, 3000, &file));
     assert_int_equal(ask(l, &lost, 3000), LEDGER_START);
     ledger_free(l);
@@ -89,58 +87,43 @@ static void at_most_once(void **unused) {
 static void unknown_ids(void **unused) {
     (void)unused;
     struct ledger *l = make(0, 1000);
-    /* without AGAIN: below one hour */
-    for (int d = -1; d <= 1; d++) {
-        struct run_request r = request(1, false, (uint64_t)(HOUR + d));
-        assert_int_equal(ask(l, &r, 2000), d < 0 ? LEDGER_START : LEDGER_UNKNOWN_RUN);
-    }
-    /* with AGAIN: the memory must reach back beyond age and a minute */
-    uint64_t now = 1000 + 10 * MINUTE;
-    for (int d = -1; d <= 1; d++) {
-        struct run_request r = request(1, true, (uint64_t)(9 * MINUTE + d));
-        assert_int_equal(ask(l, &r, now), d < 0 ? LEDGER_START : LEDGER_UNKNOWN_RUN);
-    }
-    struct run_request r = request(1, true, UINT64_MAX);
-    assert_int_equal(ask(l, &r, now), LEDGER_UNKNOWN_RUN);
-    r = request(1, true, 0);
-    assert_int_equal(ask(l, &r, 1000), LEDGER_UNKNOWN_RUN);
-    assert_int_equal(ask(l, &r, 500), LEDGER_UNKNOWN_RUN); /* a clock before the reach */
-    ledger_forget_past(l, second, now);
-    r = request(1, true, 1);
-    assert_int_equal(ask(l, &r, now + MINUTE), LEDGER_UNKNOWN_RUN);
-    assert_int_equal(ask(l, &r, now + MINUTE + 2), LEDGER_START);
+    struct run_request r = request(1);
+    /* only what was sent after the memory began */
+    for (uint64_t sent = 999; sent <= 1001; sent++)
+        assert_int_equal(ask(l, &r, sent), sent > 1000 ? LEDGER_START : LEDGER_UNKNOWN_RUN);
+    assert_int_equal(ask(l, &r, 0), LEDGER_UNKNOWN_RUN); /* nobody knows when */
+    ledger_forget_past(l, second, 5000);
+    assert_int_equal(ask(l, &r, 5000), LEDGER_UNKNOWN_RUN);
+    assert_int_equal(ask(l, &r, 5001), LEDGER_START);
     assert_memory_equal(ledger_instance(l), second, LEDGER_INSTANCE);
     ledger_free(l);
 }
 
-/* The first life of a key: nothing was before it, and no minute is needed. */
+/* The first life of a key: nothing was before it, whenever the request was sent. */
 static void first_life(void **unused) {
     (void)unused;
     struct ledger *l = make(2, 1000);
     struct buf file;
     buf_init(&file, 1 << 20);
     ledger_first_life(l);
-    for (int d = -1; d <= 1; d++) {
-        struct run_request r = request(1, true, (uint64_t)(500 + d));
-        assert_int_equal(ask(l, &r, 1500), d < 0 ? LEDGER_START : LEDGER_UNKNOWN_RUN);
-    }
-    struct run_request r = request(1, true, 0), known = request(2, true, 0);
-    assert_int_equal(ask(l, &r, 1000), LEDGER_UNKNOWN_RUN);
+    struct run_request r = request(1), known = request(2), more = request(3);
+    assert_int_equal(ask(l, &r, 0), LEDGER_START);
+    assert_int_equal(ask(l, &r, 999), LEDGER_START);
     start(l, &known, 1500, &file);
-    assert_int_equal(ask(l, &known, 1600), LEDGER_ATTACH);
+    assert_int_equal(ask(l, &known, 0), LEDGER_ATTACH);
     /* once something is forgotten, or with a past, as always */
-    struct run_request more = request(3, false, 0);
     ledger_set_state(l, start(l, &more, 1700, &file), LEDGER_FINISHED, &file);
-    assert_int_equal(ask(l, &r, 30000), LEDGER_START);
-    more = request(4, false, 0);
+    assert_int_equal(ask(l, &r, 0), LEDGER_START);
+    more = request(4);
     start(l, &more, 1800, &file); /* number 3 has to go */
-    assert_int_equal(ask(l, &r, 30000), LEDGER_UNKNOWN_RUN);
+    assert_int_equal(ask(l, &r, 1700), LEDGER_UNKNOWN_RUN);
+    assert_int_equal(ask(l, &r, 1701), LEDGER_START);
     ledger_free(l);
     size_t used;
     l = make(0, 1000);
     ledger_first_life(l);
     assert_int_equal(ledger_load(l, "", 0, 1000, &used), 0);
-    assert_int_equal(ask(l, &r, 30000), LEDGER_UNKNOWN_RUN);
+    assert_int_equal(ask(l, &r, 1000), LEDGER_UNKNOWN_RUN);
     ledger_free(l);
     buf_free(&file);
 }
@@ -153,19 +136,17 @@ static void forgetting(void **unused) {
     buf_init(&file, 1 << 20);
     struct ledger_entry *entries[3];
     for (unsigned i = 0; i < 3; i++) {
-        struct run_request r = request(i, false, 0);
+        struct run_request r = request(i);
         entries[i] = start(l, &r, HOUR + i, &file);
         ledger_set_state(l, entries[i], i == 0 ? LEDGER_RUNNING : LEDGER_FINISHED, &file);
     }
-    struct run_request r = request(9, false, 0), forgotten = request(1, true, HOUR);
+    struct run_request r = request(9), forgotten = request(1);
     start(l, &r, 2 * HOUR, &file); /* number 1 has to go: number 0 runs */
     assert_int_equal(ledger_count(l), 3);
     assert_null(ledger_find(l, alice, false, &forgotten.id));
     assert_int_equal(ledger_reach(l), HOUR + 1);
-    for (uint64_t later = 0; later < 30 * HOUR; later += HOUR) {
-        forgotten.age_ms = HOUR + later;
-        assert_int_equal(ask(l, &forgotten, 2 * HOUR + 1 + later), LEDGER_UNKNOWN_RUN);
-    }
+    for (uint64_t sent = 0; sent <= HOUR + 1; sent++) /* it was recorded at HOUR + 1, so it was sent before */
+        assert_int_equal(ask(l, &forgotten, sent), LEDGER_UNKNOWN_RUN);
     /* the horizon: strictly older ones go, what runs or is held stays */
     entries[2]->run = &file;
     assert_int_equal(ledger_expire(l, 26 * HOUR), 0);
@@ -175,9 +156,9 @@ static void forgetting(void **unused) {
     assert_int_equal(ledger_expire(l, HOUR + 2 + 24 * HOUR + 1), 1);
     assert_int_equal(ledger_count(l), 2);
     /* all in use */
-    struct run_request more = request(20, false, 0);
+    struct run_request more = request(20);
     start(l, &more, 41 * HOUR, &file);
-    more = request(21, false, 0);
+    more = request(21);
     struct ledger_entry *entry;
     assert_int_equal(ledger_start(l, alice, &more, 41 * HOUR, &entry, &file), LL_ELIMIT);
     assert_int_equal(ledger_count(l), 3);
@@ -192,7 +173,7 @@ static void files(void **unused) {
     struct buf file;
     buf_init(&file, 1 << 20);
     assert_int_equal(ledger_epoch(l, &file), 0);
-    struct run_request a = request(1, false, 0), b = request(2, false, 0);
+    struct run_request a = request(1), b = request(2);
     start(l, &a, 2000, &file);
     struct ledger_entry *entry = start(l, &b, 3000, &file);
     ledger_set_state(l, entry, LEDGER_FINISHED, &file);

@@ -45,7 +45,7 @@ static void greetings(void **unused) {
     ROUND_TRIP(hello, &hello, &hello2, SIZE_MAX);
     assert_int_equal(hello2.flags, 1);
     assert_int_equal(hello2.version_max, 3);
-    assert_true(hello2.unix_ms == hello.unix_ms);
+    assert_true(hello2.clock_ms == hello.clock_ms);
     assert_text(hello2.agent, "agent");
     struct message_welcome welcome = {1, 2, {9}, 3, 4, 5, text_slice("a"), text_slice("name")}, welcome2;
     ROUND_TRIP(welcome, &welcome, &welcome2, SIZE_MAX);

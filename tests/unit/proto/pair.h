@@ -21,7 +21,7 @@ static inline struct slice text_slice(const char *text) {
 
 static inline struct session *make_client(bool enrol) {
     const struct session_client_config config = {
-        .agent = text_slice("client/1"), .unix_ms = 1000, .greeting_deadline = 10 * SECOND, .enrol = enrol};
+        .agent = text_slice("client/1"), .greeting_deadline = 10 * SECOND, .enrol = enrol};
     struct session *s = session_new_client(&config, 0);
     assert_non_null(s);
     return s;

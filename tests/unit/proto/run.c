@@ -86,10 +86,9 @@ static void request(void **unused) {
     assert_int_equal(q.size.ypixel, 2);
     assert_int_equal(q.keep_s, 600);
     run_request_free(&q);
-    run_request_again(b.data, true, 1234, 5, 6);
+    run_request_again(b.data, 1234, 777, 5, 6);
     assert_int_equal(run_request_get((struct slice){b.data, size}, &q), 0);
-    assert_int_equal(q.flags, RUN_TTY | RUN_AGAIN);
-    assert_true(q.age_ms == 1234 && q.have1 == 5 && q.have2 == 6 && q.timeout_ms == 5);
+    assert_true(q.age_ms == 1234 && q.sent_ms == 777 && q.have1 == 5 && q.have2 == 6 && q.timeout_ms == 5);
     run_request_free(&q);
     buf_free(&b);
 }
@@ -203,8 +202,8 @@ static void fingerprint(void **unused) {
     struct run_request a = full(), b = full();
     uint8_t p[RUN_PRINT_SIZE], q[RUN_PRINT_SIZE];
     run_request_fingerprint(&a, p);
-    b.flags |= RUN_AGAIN | RUN_DETACH;
-    b.have1 = b.age_ms = b.timeout_ms = 99;
+    b.flags |= RUN_DETACH;
+    b.have1 = b.age_ms = b.sent_ms = b.timeout_ms = 99;
     run_request_fingerprint(&b, q);
     assert_memory_equal(p, q, sizeof p);
     /* the same bytes, parted elsewhere, are another command */

@@ -5,10 +5,13 @@ static void greeting(void **state) {
     (void)state;
     struct session *client = make_client(false), *server = make_server(SESSION_ENROLLED, 0);
     struct session_event event;
+    session_set_clock(client, 999);
+    session_set_clock(client, 1000);
     assert_true(session_untouched(client));
     pass(client, server, 5, &event, MESSAGE_HELLO);
+    session_set_clock(client, 1001); /* HELLO has gone */
     assert_memory_equal(event.u.hello.agent.data, "client/1", 8);
-    assert_int_equal(event.u.hello.unix_ms, 1000);
+    assert_int_equal(event.u.hello.clock_ms, 1000);
     assert_false(session_untouched(client));
     assert_int_equal(session_state(server), MESSAGE_OPENED_STATE);
     pass(server, client, 5, &event, MESSAGE_WELCOME);
@@ -291,13 +294,55 @@ static void ping_flood(void **state) {
         put_frame(&wire, MESSAGE_PING, 0, 0, (uint8_t[8]){[6] = (uint8_t)(i >> 8), [7] = (uint8_t)i}, 8);
     assert_int_equal(feed(server, wire.data, buf_size(&wire), 0, &event, 0), 0);
     struct slice out = session_output(server);
-    assert_int_equal(out.size, 20);
+    assert_int_equal(out.size, 28);
     assert_memory_equal(out.data + 12, "\0\0\0\0\0\0\x03\xe7", 8);
     assert_int_equal(session_ping(client, 100), 0);
     assert_int_equal(session_ping(client, 100), -22);
     pass(client, server, 0, &event, 0);
     pass(server, client, 350, &event, MESSAGE_PONG);
-    assert_int_equal(event.u.rtt_ns, 250);
+    assert_int_equal(event.u.pong.rtt_ns, 250);
+    buf_free(&wire);
+    session_free(client);
+    session_free(server);
+}
+
+/* A server asks once a minute what the client's clock shows, however busy the connection is, and pairs the answer with the time of
+ * its question, not of the answer. */
+static void clocks(void **state) {
+    (void)state;
+    struct session *client = make_client(false), *server = make_server(SESSION_ENROLLED, 0);
+    struct session_event event;
+    greet(client, server);
+    uint64_t ours = 0, theirs = 0;
+    unsigned pairs = 0;
+    for (int64_t s = 1; s <= 125; s++) {
+        session_open(client, 0, text_slice("run"), text_slice("req"), SESSION_BULK); /* never silent */
+        pass(client, server, s * SECOND, &event, MESSAGE_OPEN);
+        session_set_clock(server, (uint64_t)s);
+        assert_int_equal(session_tick(server, s * SECOND), 0);
+        session_refuse(server, event.stream, CODE_FULL, 0, "");
+        session_set_clock(server, (uint64_t)s + 1000);
+        session_set_clock(client, (uint64_t)s + 5000);
+        pass(server, client, s * SECOND, &event, MESSAGE_REFUSED);
+        session_set_clock(client, (uint64_t)s + 5001);
+        struct buf wire;
+        buf_init(&wire, 4096);
+        take_output(client, &wire);
+        if (feed(server, wire.data, buf_size(&wire), s * SECOND, &event, MESSAGE_PONG) == 1) {
+            pairs++;
+            ours = event.u.pong.clocks.ours_ms;
+            theirs = event.u.pong.clocks.theirs_ms;
+            assert_int_equal(theirs, ours + 5001);
+            assert_int_equal(ours, s);
+        }
+        buf_free(&wire);
+    }
+    assert_int_equal(pairs, 2);
+    /* an answer that nobody asked for tells nothing */
+    struct buf wire;
+    buf_init(&wire, 4096);
+    put_frame(&wire, MESSAGE_PONG, 0, 0, (const uint8_t[16]){0}, 16);
+    assert_int_equal(feed(server, wire.data, buf_size(&wire), 126 * SECOND, &event, MESSAGE_PONG), 0);
     buf_free(&wire);
     session_free(client);
     session_free(server);
@@ -408,6 +453,7 @@ int main(void) {
         cmocka_unit_test(gone),
         cmocka_unit_test(keepalive),
         cmocka_unit_test(ping_flood),
+        cmocka_unit_test(clocks),
         cmocka_unit_test(many_streams),
         cmocka_unit_test(contents_apart),
         cmocka_unit_test(apart_and_no_data),

@@ -40,7 +40,7 @@ static const struct expectation table[] = {
     {MESSAGE_WELCOME, BYTES("\0\1" ZERO8 ZERO8 ZERO8 "\0\0\0\1\0\0\0\1\0\0\0\0\0\0"), 0, 0, 0, "", "G"},
     {MESSAGE_ENROL, BYTES(ZERO8 ZERO8 ZERO8 ZERO8 ZERO8 "\0"), 0, 0, 0, "E", ""},
     {MESSAGE_PING, BYTES(ZERO8), 0, 0, 0, "EO", "GO"},
-    {MESSAGE_PONG, BYTES(ZERO8), 0, 0, 0, "EO", "GO"},
+    {MESSAGE_PONG, BYTES(ZERO8 ZERO8), 0, 0, 0, "EO", "GO"},
     {MESSAGE_BUSY, BYTES("\0\0\0\1\0\0"), 0, 0, 0, "", "GO"},
     {MESSAGE_CLOSE, BYTES("\0\0\0\0"), 0, 0, 0, "EO", "GO"},
     {MESSAGE_OPEN, BYTES("\0\0\0\0\0\0\0\0\0\0"), 0, 0, 2, "O", ""},
