@@ -20,109 +20,18 @@ import termios
 import time
 
 import support
-
-RST, FIN, FREEZE, HALF_UP, HALF_DOWN = KINDS = ("rst", "fin", "freeze", "half up", "half down")
-UP, DOWN = 0, 1  # client to server, server to client
-HEARD = {RST: (), FIN: (UP, DOWN), FREEZE: (), HALF_UP: (UP,), HALF_DOWN: (DOWN,)}  # who is told of an end
+from cut_link import DOWN, KINDS, RST, UP, Cut, Link  # noqa: F401: tests name them as parts of this one
 
 # A frozen link is noticed by silence alone: sooner than anybody would want it, but not at once.
 ENVIRONMENT = {"LANDLINE_BROKER": "off", "LANDLINE_SILENCE": "700ms"}
 
-# `line`: which connection of an attempt it is, where there are several.
-Cut = collections.namedtuple("Cut", "how direction offset line", defaults=[0])
+# A turn of the one thread that takes longer: the machine stood still, or had no time for us. What nobody relayed is nobody's fault.
+STOOD_STILL = 5.0
 
 
 def fast_folder():
     """Where a flush costs nothing, if there is such a place."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-
-
-def reset(s):
-    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    s.close()
-
-
-class Link:
-    """One connection through a relay, and what becomes of it."""
-
-    def __init__(self, slot, client, server, cut):
-        self.slot, self.cut = slot, cut
-        self.sockets = (client, server)
-        self.passed, self.held, self.done = [0, 0], [b"", b""], [False, False]
-        self.dead = False
-        self.began = time.monotonic()
-        for direction, s in enumerate(self.sockets):
-            s.setblocking(False)
-            if slot.sweep.session.lines > 1:
-                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 10)
-            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            slot.sweep.watch(s.fileno(), lambda events, d=direction: self.step(d, events))
-
-    def step(self, direction, events):
-        """Something is to be read from this side, or there is room for what it is to get."""
-        if self.dead:
-            return
-        try:
-            if events & select.EPOLLOUT:
-                self.write(1 - direction)
-            if not self.dead and events & ~select.EPOLLOUT and not self.held[direction] and not self.done[direction]:
-                self.held[direction] = self.sockets[direction].recv(65536)
-                self.done[direction] = not self.held[direction]
-                self.write(direction)
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.end(RST)
-
-    def write(self, direction):
-        """Hands on what is held, up to the cut, and the end behind it."""
-        data, cut = self.held[direction], self.cut
-        if cut and cut.direction == direction:
-            data = data[:cut.offset - self.passed[direction]]
-        n = self.sockets[1 - direction].send(data) if data else 0
-        self.passed[direction] += n
-        self.held[direction] = self.held[direction][n:]
-        if cut and cut.direction == direction and self.passed[direction] >= cut.offset:
-            self.slot.sweep.made += 1
-            self.end(cut.how)
-        elif self.done[direction] and not self.held[direction]:
-            self.sockets[1 - direction].shutdown(socket.SHUT_WR)
-            if all(self.done) and not any(self.held):
-                self.end(FIN)
-                return
-        if not self.dead:
-            self.interests()
-        if self.slot.sweep.session.lines > 1:
-            self.slot.look_at_holds()
-
-    def interests(self):
-        for side, s in enumerate(self.sockets):
-            waits = self.held[side] or self.done[side] or self.slot.sweep.session.holds(self.slot, self, side)
-            events = select.EPOLLIN if not waits else 0
-            self.slot.sweep.change(s.fileno(), events | (select.EPOLLOUT if self.held[1 - side] else 0))
-
-    def end(self, how):
-        """FREEZE and the halves leave the sockets open: who was not told finds out by silence."""
-        self.dead = True
-        for s in self.sockets:
-            self.slot.sweep.forget(s.fileno())
-        if how == RST:
-            self.close()
-        for direction in HEARD[how]:
-            try:
-                self.sockets[1 - direction].shutdown(socket.SHUT_WR)
-            except OSError:
-                pass
-        if how == FIN:
-            for s in self.sockets:
-                s.close()
-
-    def close(self):
-        if not self.dead:
-            self.end(RST)
-        for s in self.sockets:
-            if s.fileno() >= 0:
-                reset(s)
 
 
 class Slot:
@@ -151,7 +60,7 @@ class Slot:
             client, _ = self.listener.accept()
         except BlockingIOError:
             return
-        if self.links and self.sweep.session.once:
+        if not self.pid or self.links and self.sweep.session.once:  # what a client that has gone asked for is not the next one's
             client.close()
             return
         server = socket.create_connection(self.sweep.server, timeout=10)
@@ -169,7 +78,8 @@ class Slot:
         self.drain()
         self.number, self.place, self.cuts = number, place, list(cuts)
         self.shown, self.typed, self.master = b"", False, -1
-        self.deadline = time.monotonic() + self.sweep.session.patience
+        self.began = time.monotonic()
+        self.deadline = self.began + self.sweep.session.patience
         for fd in (self.output, self.complaint):
             os.ftruncate(fd, 0)
             os.lseek(fd, 0, os.SEEK_SET)
@@ -204,6 +114,10 @@ class Slot:
 
     def text(self, fd):
         return os.pread(fd, 1 << 20, 0)
+
+    def __str__(self):
+        return "%.1f s since its start, typed %d, links:%s" % (
+            time.monotonic() - self.began, self.typed, "".join("\n    %s" % link for link in self.links))
 
     def close(self):
         if self.pid:
@@ -495,14 +409,28 @@ class Sweep:
         self.folder = tempfile.mkdtemp(prefix="ll-cuts-", dir=fast_folder())
         self.marks = os.path.join(self.folder, "marks")
         open(self.marks, "w").close()
-        self.epoll, self.waits = select.epoll(), {}
+        self.make_loop()
         self.made = self.number = self.sessions = 0
         self.claims = {}  # number: how many effects it has for certain
         self.problems = []
+        self.ended = time.monotonic()  # the last session
         self.session = SESSIONS[kind](self)
         self.slots = [Slot(self, number) for number in range(at_once)]
 
     # What is waited for.
+
+    def make_loop(self):
+        self.epoll, self.waits = select.epoll(), {}
+        self.turned, self.longest = time.monotonic(), 0.0  # the last turn of this thread, and the longest
+
+    def turn(self):
+        now = time.monotonic()
+        took, self.turned = now - self.turned, now
+        self.longest = max(self.longest, took)
+        if took > STOOD_STILL:
+            for slot in self.slots:
+                if slot.pid:
+                    slot.deadline += took
 
     def watch(self, fd, call):
         self.waits[fd] = call
@@ -516,7 +444,9 @@ class Sweep:
             self.epoll.unregister(fd)
 
     def wait(self):
-        for fd, events in self.epoll.poll(1 if self.session.lines == 1 else 0.1):
+        ready = self.epoll.poll(1 if self.session.lines == 1 else 0.1)
+        self.turn()
+        for fd, events in ready:
             call = self.waits.get(fd)
             if call:
                 call(events)
@@ -530,6 +460,7 @@ class Sweep:
     def over(self, slot, status):
         """The session in this slot has ended: the verdict."""
         self.sessions += 1
+        self.ended = time.monotonic()
         try:
             ran = self.session.check(slot, status)
         except AssertionError as problem:
@@ -583,8 +514,22 @@ class Sweep:
             if self.session.lines > 1:
                 slot.look_at_holds()
             if slot.pid and now > slot.deadline:
-                self.problems.append("%s: no end; it said %r, %r" % (slot.place, self.session.output(slot),
-                                                                    slot.text(slot.complaint)))
+                why = self.explain(slot) if not self.problems else ""  # the first is enough: this takes seconds
+                self.problems.append("%s: no end; it said %r, %r\n%s" % (
+                    slot.place, self.session.output(slot), slot.text(slot.complaint), why))
+
+    def explain(self, slot):
+        """All that tells why a session does not go on, before anything is ended: whether it is alone in that, what came to the relay,
+        and where each process is."""
+        others = [other for other in self.slots if other.pid and other is not slot]
+        keeper = self.both.server.pid
+        sockets = support.sockets_of(slot.listener.getsockname()[1], self.server[1])  # first: to look into a process stops it
+        said = ["%d sessions ended, the last %.1f s ago; the longest turn of the relay took %.1f s; load %s" % (
+            self.sessions, time.monotonic() - self.ended, self.longest, " ".join("%.1f" % n for n in os.getloadavg()))]
+        said += ["this one: %s" % slot, *("another: %s" % other for other in others)]
+        said += [support.look_into(pid, name) for name, pid in (
+            ("client", slot.pid), ("keeper", keeper), *(("below the keeper", pid) for pid in support.descendants(keeper)))]
+        return "\n".join([*said, sockets])
 
     def check_effects(self):
         """After the server's end, when nothing can start any more."""

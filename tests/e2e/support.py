@@ -108,6 +108,35 @@ def exists(pid):
         return False
 
 
+def tool(*argv):
+    """What a program prints, for a message; or why it does not."""
+    try:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as why:
+        return "%s: %s" % (argv[0], why)
+    return done.stdout.decode("utf-8", "replace")
+
+
+def look_into(pid, name):
+    """Where a process is that does not go on, for a message: what the kernel says, and its stack where there is gdb."""
+    said = ["%s, %d:" % (name, pid)]
+    for file in ("cmdline", "stat", "wchan", "syscall", "stack"):
+        try:
+            with open("/proc/%d/%s" % (pid, file), "rb") as f:
+                said.append("  %s: %s" % (file, f.read().replace(b"\0", b" ").decode("utf-8", "replace").rstrip()))
+        except OSError as why:
+            said.append("  %s: %s" % (file, why))
+    if shutil.which("gdb"):
+        said.append(tool("gdb", "-p", str(pid), "-batch", "-nx", "-ex", "thread apply all bt"))
+    return "\n".join(said)
+
+
+def sockets_of(*ports):
+    """The TCP sockets at these ports, with their states, queues and timers."""
+    wanted = " or ".join("sport = :%d or dport = :%d" % (port, port) for port in ports)
+    return tool("ss", "-tanop", wanted)
+
+
 def own_group():
     """The folder of this process's control group (version 2), or None where that hierarchy is not mounted."""
     with open("/proc/self/cgroup") as f:

@@ -1,12 +1,17 @@
 """The test tools themselves: a leftover, a leaked descriptor and a line that never comes are found."""
 
 import os
+import re
+import socket
 import subprocess
 import sys
+import types
 
 import pytest
 
+import cuts
 import support
+from pair import pair
 
 PYTHON = "/usr/bin/python3"
 
@@ -44,6 +49,91 @@ def test_descriptors_and_children_are_counted(landline):
     assert len(support.children(p.pid)) == 1
     with pytest.raises(AssertionError):
         support.eventually(lambda: len(support.descriptors(p.pid)) <= 3, timeout=0.1)
+
+
+class Endless(cuts.Run):
+    """Its command waits for input that does not come."""
+
+    patience = 0.5
+
+    def begin(self, slot):
+        waits, self.feed = os.pipe()
+        slot.spawn(["run", "box", "sh", "-c", "echo begun; cat"], waits)
+        os.close(waits)
+
+
+def test_a_session_that_does_not_end_says_where_it_is(landline, monkeypatch):
+    monkeypatch.setitem(cuts.SESSIONS, "endless", Endless)
+    with pair(landline, env=cuts.ENVIRONMENT) as both:
+        sweep = cuts.Sweep(both, "endless", 2)
+        try:
+            with pytest.raises(AssertionError) as failure:
+                sweep.cut([cuts.Cut(cuts.RST, cuts.UP, 1 << 20)] * 2, lambda place: [], lambda place: None)
+        finally:
+            sweep.close()
+            os.close(sweep.session.feed)
+        said = str(failure.value)
+        for part in (r"no end; it said b'begun\\n'", "0 sessions ended", "this one: ", "another: ", "up: [1-9][0-9]* passed",
+                     "client, [0-9]+:", "keeper, %d:" % both.server.pid, "landline: gate", "syscall: ", "ESTAB.*127.0.0.1:%d" %
+                     both.server.listening()[1]):
+            assert re.search(part, said), (part, said)
+
+
+class Line(cuts.Sweep):
+    """What of a sweep a link needs, and the clock."""
+
+    def __init__(self, *slots):
+        self.make_loop()
+        self.session, self.made, self.slots = cuts.Session(), 0, slots
+
+
+def test_a_relay_that_stood_still_gives_its_sessions_the_time_back():
+    slot = types.SimpleNamespace(pid=1, deadline=100.0)
+    line = Line(slot)
+    for seconds, deadline in ((1, 100.0), (cuts.STOOD_STILL + 1, 101.0 + cuts.STOOD_STILL)):
+        line.turned -= seconds
+        line.turn()
+        assert slot.deadline == pytest.approx(deadline, abs=0.9)
+    line.epoll.close()
+
+
+def connection():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        near = socket.create_connection(listener.getsockname())
+        far = listener.accept()[0]
+    near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 << 10)
+    near.setblocking(False)
+    far.setblocking(False)
+    return near, far
+
+
+def test_a_relay_whose_way_on_is_full_goes_on_when_it_is_not():
+    (client, here), (there, server) = connection(), connection()
+    line, sent, came = Line(), 0, 0
+    link = cuts.Link(types.SimpleNamespace(sweep=line), here, there, None)
+
+    def turn():
+        for fd, events in line.epoll.poll(0):
+            line.waits[fd](events)
+
+    while not link.held[cuts.UP]:  # in small pieces, so that one finds no room at all
+        sent += client.send(b"x" * 1000)
+        turn()
+
+    def arrive():
+        nonlocal came
+        turn()
+        try:
+            came += len(server.recv(1 << 20))
+        except BlockingIOError:
+            pass
+        return came == sent
+
+    support.eventually(arrive, "the rest", timeout=10)
+    link.close()
+    client.close()
+    server.close()
+    line.epoll.close()
 
 
 def test_python_is_debians(build):
