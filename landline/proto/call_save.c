@@ -8,6 +8,7 @@
 
 #include "landline/error.h"
 #include "landline/proto/call_state.h"
+#include "landline/proto/run_fields.h"
 
 enum {
     FORMAT = 3,
@@ -105,7 +106,7 @@ int call_restore(struct call **out, struct slice saved, const char *boot) {
     for (int i = 0; i < CALL_OUTPUTS; i++)
         restore_output(&r, same_hash, &call->out[i]);
     int e = reader_end(&r);
-    if (e == 0 && (!known || service.size == 0 || service.size > CALL_SERVICE))
+    if (e == 0 && (!known || service.size == 0 || service.size > CALL_SERVICE || run_fields_has_nul(service)))
         e = LL_EFORMAT;
     if (e == 0)
         e = check_request(call, request);
