@@ -39,8 +39,12 @@ int main(int argc, char **argv) {
     if (mutations)
         return mutate_all(seed, seeds) ? 0 : 1;
     const struct world_options options = {.verbose = verbose};
-    for (unsigned long long i = 0; i < seeds; i++)
+    for (unsigned long long i = 0; i < seeds; i++) {
         if (!world_simulate(seed + i, &options, NULL))
             return 1;
+        if ((i + 1) % 100000 == 0 || i + 1 == seeds)
+            printf("%llu worlds, and all held\n", i + 1);
+        fflush(stdout);
+    }
     return 0;
 }
