@@ -18,7 +18,7 @@ static void restore(struct slice saved) {
     buf_init(&b, 16 << 20);
     if (call_restore(&call, saved, "") < 0)
         return;
-    call_save(call, "", 1, &b);
+    call_save(call, "", 1, 1, &b);
     if (b.failed == 0 && call_restore(&again, (struct slice){buf_front(&b), buf_size(&b)}, "") == 0)
         call_free(again);
     else

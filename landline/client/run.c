@@ -266,7 +266,7 @@ int64_t ll_run_token(const ll_run *run, void *out, size_t size) {
     char boot[CLOCK_BOOT_ID];
     buf_init(&b, 2 * (size_t)LIMIT_OPEN_PAYLOAD);
     clock_boot_id(boot);
-    call_save(run->call, boot, clock_boot_ms(), &b);
+    call_save(run->call, boot, client_unix_ms(), clock_boot_ms(), &b);
     int64_t n = b.failed != 0 ? b.failed : (int64_t)buf_size(&b);
     if (n >= 0 && (size_t)n <= size)
         memcpy(out, buf_front(&b), (size_t)n);

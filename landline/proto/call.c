@@ -76,6 +76,21 @@ void call_free(struct call *call) {
 
 /* --- sessions --- */
 
+/* A machine that was halted as a whole, as a virtual one is, has a clock that did not see it; the time of day was mostly set right
+ * since. Whichever says that the first time is longer ago counts. */
+static void set_sent(struct call *call, uint64_t unix_ms, uint64_t clock_ms) {
+    if (!call->sent_before) {
+        call->sent_ms = clock_ms;
+        call->sent_unix_ms = unix_ms;
+    }
+    uint64_t passed = clock_ms > call->sent_ms ? clock_ms - call->sent_ms : 0;
+    uint64_t by_day = unix_ms > call->sent_unix_ms ? unix_ms - call->sent_unix_ms : 0;
+    if (by_day <= passed || call->sent_ms == 0)
+        return;
+    uint64_t unseen = by_day - passed;
+    call->sent_ms = call->sent_ms > unseen ? call->sent_ms - unseen : 0;
+}
+
 static void prepare(struct call *call, uint64_t unix_ms, uint64_t clock_ms) {
     uint8_t *bytes = buf_front(&call->request);
     uint64_t have1 = call->out[0].have, have2 = call->out[1].have;
@@ -93,8 +108,7 @@ static void prepare(struct call *call, uint64_t unix_ms, uint64_t clock_ms) {
             run_attach_look_on(bytes, buf_size(&call->request));
         return;
     }
-    if (!call->sent_before)
-        call->sent_ms = clock_ms;
+    set_sent(call, unix_ms, clock_ms);
     run_request_again(bytes, call->age_ms, call->sent_ms, have1, have2);
 }
 

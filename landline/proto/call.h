@@ -23,7 +23,7 @@
 
 struct call;
 
-/* A run or shell; `service` is "run" or "shell". The request is encoded and copied; The age, sent_ms, have1 and have2 are
+/* A run or shell; `service` is "run" or "shell". The request is encoded and copied; age, sent_ms, have1 and have2 are
  * the call's to set. */
 int call_new_run(struct call **out, const char *service, const struct run_request *request);
 int call_new_attach(struct call **out, const struct run_attach *attach);
@@ -32,8 +32,8 @@ void call_free(struct call *call);
 /* A call as bytes, to go on from another process: the request, how far its outputs have come, their digests. Describes what
  * call_event() has handed out so far: store it when that is safe. Not the input: what call_input() gives a restored call goes
  * where the server's input has come to, as it does with an attach. `boot` is the text that tells which boot of this machine
- * clock_ms, that of call_open(), counts from; "" where it is not known. Appends; errors stick in `b`. */
-void call_save(const struct call *call, const char *boot, uint64_t clock_ms, struct buf *b);
+ * clock_ms counts from, "" where it is not known; both times are those of call_open(). Appends; errors stick in `b`. */
+void call_save(const struct call *call, const char *boot, uint64_t unix_ms, uint64_t clock_ms, struct buf *b);
 /* 0, LL_EFORMAT, -ENOMEM. A run that was stored in another boot is not started any more where the server has not heard of it: when it
  * was sent first cannot be said. */
 int call_restore(struct call **out, struct slice saved, const char *boot);

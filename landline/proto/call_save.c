@@ -27,7 +27,7 @@ static void save_output(const struct call_stream *out, struct buf *b) {
     buf_add_str8(b, &out->hash, sizeof out->hash);
 }
 
-void call_save(const struct call *call, const char *boot, uint64_t clock_ms, struct buf *b) {
+void call_save(const struct call *call, const char *boot, uint64_t unix_ms, uint64_t clock_ms, struct buf *b) {
     buf_add_u8(b, FORMAT);
     buf_add_u32(b, XXH_versionNumber());
     buf_add_str8(b, call->service, strlen(call->service));
@@ -36,7 +36,9 @@ void call_save(const struct call *call, const char *boot, uint64_t clock_ms, str
                             (call->ever_opened ? SAVED_OPENED : 0)));
     run_id_put(b, &call->id);
     buf_add_u64(b, call->age_ms);
-    buf_add_u64(b, call->sent_before || call->sent_ms > 0 ? call->sent_ms : clock_ms);
+    bool timed = call->sent_before || call->sent_ms > 0;
+    buf_add_u64(b, timed ? call->sent_ms : clock_ms);
+    buf_add_u64(b, timed ? call->sent_unix_ms : unix_ms);
     buf_add_str8(b, boot, strlen(boot));
     buf_add_str32(b, buf_front(&call->request), buf_size(&call->request));
     for (int i = 0; i < CALL_OUTPUTS; i++)
@@ -99,6 +101,7 @@ int call_restore(struct call **out, struct slice saved, const char *boot) {
     struct slice id = reader_bytes(&r, RUN_ID_SIZE);
     call->age_ms = reader_u64(&r);
     call->sent_ms = reader_u64(&r);
+    call->sent_unix_ms = reader_u64(&r);
     struct slice then = reader_str8(&r);
     if (then.size == 0 || then.size != strlen(boot) || memcmp(then.data, boot, then.size) != 0)
         call->sent_ms = 0;

@@ -22,10 +22,11 @@ struct call {
     char service[CALL_SERVICE + 1];
     bool attach; /* the request is an attach, not a run */
     struct buf request;
-    struct run_id id;  /* of the run */
-    struct run_id own; /* made for this call: the id of a run that it asks for, or what an attach calls itself */
-    uint64_t age_ms;   /* of `own`, as said last: it never falls, whatever the clock does */
-    uint64_t sent_ms;  /* the request was not sent before; 0: not known */
+    struct run_id id;      /* of the run */
+    struct run_id own;     /* made for this call: the id of a run that it asks for, or what an attach calls itself */
+    uint64_t age_ms;       /* of `own`, as said last: it never falls, whatever the clock does */
+    uint64_t sent_ms;      /* the request was not sent before; 0: not known */
+    uint64_t sent_unix_ms; /* the time of day then */
     bool terminal, no_input;
     bool from_now; /* attach: the first OPENED says where it begins */
 

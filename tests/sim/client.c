@@ -19,7 +19,7 @@ static void leave_connection(struct world *w, struct sim_client *client) {
 
 void client_boot(struct world *w, struct sim_client *client) {
     client->boots++;
-    client->clock_at = w->now - 1000 * MS - (int64_t)chance_size(&w->chance, 3600 * 1000) * MS;
+    client->clock_at = w->now - 24 * 3600 * SECOND - (int64_t)chance_size(&w->chance, 3600 * 1000) * MS;
     client->clock_gains = (int64_t)chance_below(&w->chance, 6001) - 3000;
 }
 
@@ -54,6 +54,11 @@ static void flush(struct world *w, struct sim_client *client) {
 
 static void retry_later(struct world *w, struct sim_client *client) {
     client->connect_at = w->now + client->pause + (int64_t)chance_below(&w->chance, (uint64_t)client->pause);
+    if (client->session == NULL && w->now < w->calm_at && chance_percent(&w->chance, 2)) {
+        int64_t halt = (int64_t)chance_size(&w->chance, 600) * SECOND;
+        client->halted_until = w->now + halt;
+        client->clock_at += halt;
+    }
     if (client->pause < 10 * SECOND)
         client->pause *= 2;
 }
@@ -131,7 +136,7 @@ static void restart(struct world *w, struct sim_client *client) {
     char boot[16];
     buf_init(&saved, 1 << 20);
     snprintf(boot, sizeof boot, "%u", client->boots);
-    call_save(client->call, boot, client_clock(w, client), &saved);
+    call_save(client->call, boot, sim_ms(w), client_clock(w, client), &saved);
     if (chance_percent(&w->chance, 20))
         client_boot(w, client);
     snprintf(boot, sizeof boot, "%u", client->boots);
@@ -208,7 +213,7 @@ static int64_t next_of(const struct sim_client *c) {
         next = c->input_at;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         next = all[i] < next ? all[i] : next;
-    return next;
+    return next > c->halted_until ? next : c->halted_until;
 }
 
 int64_t client_next(const struct world *w) {
@@ -227,6 +232,8 @@ static void give_up(struct world *w, struct sim_client *client) {
 }
 
 static void step(struct world *w, struct sim_client *client) {
+    if (w->now < client->halted_until)
+        return;
     if (client->give_up_at <= w->now) {
         give_up(w, client);
         return;

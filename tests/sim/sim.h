@@ -150,8 +150,9 @@ struct sim_client {
     unsigned boots;   /* of its machine, so far; its clock … */
     int64_t clock_at; /* … showed nothing then, and gains so many millionths */
     int64_t clock_gains;
-    bool takes;    /* attaches with the input */
-    bool detaches; /* leaves for good as soon as it is told that the command runs */
+    int64_t halted_until; /* its machine stands still, and its clock with it */
+    bool takes;           /* attaches with the input */
+    bool detaches;        /* leaves for good as soon as it is told that the command runs */
     uint8_t key[LEDGER_KEY];
     struct model_run *target, *own; /* a shell of a name may turn out to be another's run */
     struct call *call;

@@ -10,6 +10,7 @@ static const uint8_t random_bytes[RUN_ID_RANDOM] = {1, 2, 3};
 struct world {
     struct call *call;
     struct session *client, *server;
+    uint64_t halted; /* ms that its machine was halted, unseen by the clock that nobody sets */
     struct run_id id;
     int step; /* what call_event() said last */
     struct call_output output;
@@ -39,7 +40,7 @@ static struct run_request dial(struct world *w, uint64_t unix_ms, uint8_t *open_
     struct run_request request;
     w->client = make_client(false);
     w->server = make_server(SESSION_ENROLLED, 0);
-    assert_int_equal(call_open(w->call, w->client, unix_ms, unix_ms + BOOT), 0);
+    assert_int_equal(call_open(w->call, w->client, unix_ms, unix_ms + BOOT - w->halted), 0);
     pass(w->client, w->server, 0, &event, MESSAGE_OPEN);
     *open_flags = event.u.open.flags;
     assert_int_equal(run_request_get(event.u.open.request, &request), 0);
@@ -354,6 +355,29 @@ static void lost_input_stays_lost(void **unused) {
     teardown(&w);
 }
 
+/* A machine that was halted knows by the time of day only, and for ever; a time of day that was set back says nothing. */
+static void halted(void **unused) {
+    (void)unused;
+    struct world w;
+    uint8_t flags;
+    setup(&w, 0);
+    assert_true(dial(&w, 10000, &flags).sent_ms == 10000 + BOOT);
+    hang_up(&w);
+    w.halted = 600;
+    assert_true(dial(&w, 10700, &flags).sent_ms == 9400 + BOOT);
+    hang_up(&w);
+    assert_true(dial(&w, 20000, &flags).sent_ms == 9400 + BOOT);
+    hang_up(&w);
+    assert_true(dial(&w, 5000, &flags).sent_ms == 9400 + BOOT);
+    hang_up(&w);
+    w.halted = 60000;
+    assert_true(dial(&w, 70700, &flags).sent_ms == 0);
+    hang_up(&w);
+    w.halted = 0;
+    assert_true(dial(&w, 70800, &flags).sent_ms == 0);
+    teardown(&w);
+}
+
 /* Stored before it was sent, it is sent after that; what another boot has stored is not known for good. */
 static void stored_unsent(void **unused) {
     (void)unused;
@@ -363,14 +387,14 @@ static void stored_unsent(void **unused) {
     setup(&w, 0);
     buf_init(&saved, 1 << 20);
     buf_init(&again, 1 << 20);
-    call_save(w.call, "one", 900, &saved);
+    call_save(w.call, "one", 900 - BOOT, 900, &saved);
     teardown(&w);
     for (int i = 0; i < 2; i++) {
         const char *boot = i == 0 ? "one" : "two";
         assert_int_equal(call_restore(&w.call, (struct slice){saved.data, buf_size(&saved)}, boot), 0);
         assert_true(dial(&w, 2000, &flags).sent_ms == (i == 0 ? 900 : 0));
         hang_up(&w);
-        call_save(w.call, boot, 3000, &again);
+        call_save(w.call, boot, 3000, 3000, &again);
         teardown(&w);
         assert_int_equal(call_restore(&w.call, (struct slice){buf_front(&again), buf_size(&again)}, boot), 0);
         assert_true(dial(&w, 4000, &flags).sent_ms == (i == 0 ? 900 : 0));
@@ -393,7 +417,7 @@ static void stored(void **unused) {
     to_call(&w);
     struct buf saved;
     buf_init(&saved, 1 << 20);
-    call_save(w.call, "this boot", 5000, &saved);
+    call_save(w.call, "this boot", 5000, 5000, &saved);
     teardown(&w);
     for (size_t n = 0; n < buf_size(&saved); n++)
         assert_int_equal(call_restore(&w.call, (struct slice){saved.data, n}, "this boot"), LL_EFORMAT);
@@ -482,6 +506,7 @@ int main(void) {
         cmocka_unit_test(follows),
         cmocka_unit_test(stored),
         cmocka_unit_test(stored_unsent),
+        cmocka_unit_test(halted),
         cmocka_unit_test(input_limit),
         cmocka_unit_test(forgets_its_name),
         cmocka_unit_test(lost_input_stays_lost),
