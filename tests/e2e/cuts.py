@@ -116,8 +116,10 @@ class Slot:
         return os.pread(fd, 1 << 20, 0)
 
     def __str__(self):
-        return "%.1f s since its start, typed %d, links:%s" % (
-            time.monotonic() - self.began, self.typed, "".join("\n    %s" % link for link in self.links))
+        more = self.master >= 0 and bool(select.select([self.master], [], [], 0)[0])
+        return "%.1f s since its start, typed %d, shown %d%s, links:%s" % (
+            time.monotonic() - self.began, self.typed, len(self.shown), " and there is more" if more else "",
+            "".join("\n    %s" % link for link in self.links))
 
     def close(self):
         if self.pid:
@@ -444,9 +446,7 @@ class Sweep:
             self.epoll.unregister(fd)
 
     def wait(self):
-        ready = self.epoll.poll(1 if self.session.lines == 1 else 0.1)
-        self.turn()
-        for fd, events in ready:
+        for fd, events in self.epoll.poll(1 if self.session.lines == 1 else 0.1):
             call = self.waits.get(fd)
             if call:
                 call(events)
@@ -509,7 +509,8 @@ class Sweep:
         assert not self.problems, "\n".join(self.problems)
 
     def look_at_the_clock(self):
-        now = time.monotonic()
+        self.turn()
+        now = self.turned
         for slot in self.slots:
             if self.session.lines > 1:
                 slot.look_at_holds()

@@ -7,8 +7,10 @@ import re
 import select
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 import uuid
@@ -117,6 +119,21 @@ def tool(*argv):
     return done.stdout.decode("utf-8", "replace")
 
 
+def unread_of(pid):
+    """What waits on the terminal that a process reads from, for a message: bytes that it was not woken for, it may be."""
+    path = "/proc/%d/fd/0" % pid
+    try:
+        if not os.readlink(path).startswith("/dev/pts/"):
+            return "no terminal"
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        try:
+            return "%d bytes wait" % struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))
+        finally:
+            os.close(fd)
+    except OSError as why:
+        return str(why)
+
+
 def look_into(pid, name):
     """Where a process is that does not go on, for a message: what the kernel says, and its stack where there is gdb."""
     said = ["%s, %d:" % (name, pid)]
@@ -126,6 +143,7 @@ def look_into(pid, name):
                 said.append("  %s: %s" % (file, f.read().replace(b"\0", b" ").decode("utf-8", "replace").rstrip()))
         except OSError as why:
             said.append("  %s: %s" % (file, why))
+    said.append("  input: %s" % unread_of(pid))
     if shutil.which("gdb"):
         said.append(tool("gdb", "-p", str(pid), "-batch", "-nx", "-ex", "thread apply all bt"))
     return "\n".join(said)

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import types
 
 import pytest
@@ -51,6 +52,17 @@ def test_descriptors_and_children_are_counted(landline):
         support.eventually(lambda: len(support.descriptors(p.pid)) <= 3, timeout=0.1)
 
 
+def test_what_nobody_reads_from_a_terminal_is_seen(landline):
+    master, terminal = os.openpty()
+    waits = landline.spawn(["sleep", "1000"], stdin=terminal)
+    os.write(master, b"ab\n")
+    support.eventually(lambda: support.unread_of(waits.pid) == "3 bytes wait", "bytes on the terminal", timeout=10)
+    waits.stop()
+    assert "bytes" not in support.unread_of(waits.pid)
+    os.close(master)
+    os.close(terminal)
+
+
 class Endless(cuts.Run):
     """Its command waits for input that does not come."""
 
@@ -79,21 +91,35 @@ def test_a_session_that_does_not_end_says_where_it_is(landline, monkeypatch):
             assert re.search(part, said), (part, said)
 
 
+def test_a_connection_without_a_session_is_not_the_next_ones(landline):
+    with pair(landline, env=cuts.ENVIRONMENT) as both:
+        sweep = cuts.Sweep(both, "run", 1)
+        try:
+            with socket.create_connection(sweep.slots[0].listener.getsockname(), timeout=10) as late:
+                sweep.wait()
+                assert late.recv(1) == b"" and sweep.slots[0].links == []
+        finally:
+            sweep.close()
+
+
 class Line(cuts.Sweep):
     """What of a sweep a link needs, and the clock."""
 
     def __init__(self, *slots):
         self.make_loop()
-        self.session, self.made, self.slots = cuts.Session(), 0, slots
+        self.session, self.made, self.slots, self.problems = cuts.Session(), 0, slots, []
 
 
-def test_a_relay_that_stood_still_gives_its_sessions_the_time_back():
-    slot = types.SimpleNamespace(pid=1, deadline=100.0)
+def test_a_relay_that_stood_still_gives_its_sessions_the_time_back(monkeypatch):
+    monkeypatch.setattr(cuts.Sweep, "explain", lambda self, slot: "why")
+    monkeypatch.setattr(cuts.Session, "output", lambda self, slot: b"", raising=False)
+    slot = types.SimpleNamespace(pid=1, place="here", complaint=0, text=lambda fd: b"", deadline=time.monotonic() + 1)
     line = Line(slot)
-    for seconds, deadline in ((1, 100.0), (cuts.STOOD_STILL + 1, 101.0 + cuts.STOOD_STILL)):
-        line.turned -= seconds
-        line.turn()
-        assert slot.deadline == pytest.approx(deadline, abs=0.9)
+    for took, problems in ((cuts.STOOD_STILL + 1, 0), (cuts.STOOD_STILL - 1, 1)):
+        before = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda now=before + took: now)
+        line.look_at_the_clock()
+        assert len(line.problems) == problems, line.problems
     line.epoll.close()
 
 
