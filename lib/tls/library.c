@@ -13,11 +13,12 @@ static void load_providers(struct tls_library *l) {
     OSSL_PROVIDER *whole = OSSL_PROVIDER_load(l->context, "default");
     if (whole == NULL)
         return;
+    l->provider = whole;
+    if (slim_prepare(whole) != 0 || !slim_has_more(whole))
+        return; /* an OpenSSL with other tables, slower to start, otherwise the same; or what is slim by itself */
     l->anchor = EVP_KEM_fetch(l->context, "RSA", NULL);
-    if (l->anchor == NULL || slim_prepare(whole) != 0) {
-        l->provider = whole; /* an OpenSSL with other tables: slower to start, otherwise the same */
+    if (l->anchor == NULL)
         return;
-    }
     OSSL_PROVIDER_unload(whole);
     l->provider = slim_load(l->context, whole);
 }

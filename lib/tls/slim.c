@@ -75,9 +75,10 @@ static bool copy_wanted(size_t i) {
 }
 
 static void fill(void) {
-    complete = true;
+    bool all = true;
     for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-        complete &= copy_wanted(i);
+        all &= copy_wanted(i);
+    complete = all;
 }
 
 int slim_prepare(OSSL_PROVIDER *whole) {
@@ -88,6 +89,20 @@ int slim_prepare(OSSL_PROVIDER *whole) {
     return r == 0 && complete ? 0 : LL_ENOTSUP;
 }
 
+bool slim_has_more(OSSL_PROVIDER *whole) {
+    int unused = 0;
+    return OSSL_PROVIDER_query_operation(whole, OSSL_OP_KEM, &unused) != NULL;
+}
+
+bool slim_lacks(int operation, const char *name) {
+    if (!complete || name == NULL)
+        return false;
+    for (const OSSL_ALGORITHM *at = tables[operation]; at->algorithm_names != NULL; at++)
+        if (is_named(at->algorithm_names, name))
+            return false;
+    return true;
+}
+
 static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache) {
     (void)context;
     *no_cache = 0; /* what was made of these once may be kept */
@@ -95,7 +110,7 @@ static const OSSL_ALGORITHM *query(void *context, int operation, int *no_cache) 
 }
 
 /* The one group for the key exchange, in the words of provider-base(7). */
-static int capabilities(void *context, const char *capability, OSSL_CALLBACK *callback, void *argument) {
+int slim_capabilities(void *context, const char *capability, OSSL_CALLBACK *callback, void *argument) {
     (void)context;
     static unsigned int id = 0x001d, bits = 128;
     static int min_tls = TLS1_3_VERSION, max_tls = 0, no_dtls = -1;
@@ -119,7 +134,7 @@ static int start(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const 
     (void)handle, (void)in;
     static const OSSL_DISPATCH functions[] = {
         {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query},
-        {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))capabilities},
+        {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))slim_capabilities},
         {0, NULL},
     };
     if (origin == NULL)
