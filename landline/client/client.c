@@ -270,7 +270,7 @@ static struct failure_place place(const ll_client *client) {
     return (struct failure_place){.host = client->host,
                                   .address = client->dialled != NULL ? client->dialled : client->addresses,
                                   .expected = &client->pin,
-                                  .own = client->identity != NULL ? tls_identity_pin(client->identity) : NULL};
+                                  .own = client->identity};
 }
 
 /* ---- the link ---- */
@@ -404,7 +404,7 @@ static int need_policy(ll_client *client) {
     struct ll_error_info info;
     if (client->policy != NULL)
         return 0;
-    int error = tls_identity_open(&client->identity, client->key_path, &info);
+    int error = tls_identity_open_client(&client->identity, client->key_path, &info);
     if (error != 0)
         return failure_info(&client->failure, client->host, error, &info);
     error = tls_policy_new(&client->policy, TLS_CLIENT, client->identity);

@@ -29,7 +29,7 @@ struct enrolment {
 };
 
 static struct failure_place place(const struct enrolment *e) {
-    return (struct failure_place){e->host, e->address, &e->server, tls_identity_pin(e->identity)};
+    return (struct failure_place){e->host, e->address, &e->server, e->identity};
 }
 
 static void finish(struct enrolment *e, int error) {

@@ -73,7 +73,7 @@ static int changed_key(struct ll_failure *out, const struct failure_place *place
 
 static int unknown_key(struct ll_failure *out, const struct failure_place *place, const struct link_end *end) {
     char own[TLS_PIN_TEXT];
-    tls_pin_format(place->own, own);
+    tls_pin_format(tls_identity_pin(place->own), own);
     return failure_set(out, end->code,
                        "%s: %s (this key is %s); run 'landline invite' on the server and 'landline add %s' here",
                        place->host,

@@ -16,7 +16,8 @@ int failure_info(struct ll_failure *out, const char *host, int code, const struc
 /* Where a connection was to go. */
 struct failure_place {
     const char *host, *address;
-    const struct tls_pin *expected, *own;
+    const struct tls_pin *expected;
+    const struct tls_identity *own;
 };
 
 int failure_dial(struct ll_failure *out, const struct failure_place *place, const struct dial_end *end);

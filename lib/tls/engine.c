@@ -167,7 +167,7 @@ static void listen_for_knock(struct tls_engine *e) {
     if (r == 0)
         return;
     if (r > 0)
-        e->knock = knock_check(&e->policy->own, e->handshake->unix_now, name);
+        e->knock = knock_check(tls_identity_pin(e->policy->identity), e->handshake->unix_now, name);
     if (r < 0 || e->knock != KNOCK_OK)
         engine_fail(e, LL_EKNOCK, r < 0 ? "the client sent no proper ClientHello" : knock_text(e->knock));
     else if (handshake_begin(e, NULL) != 0)

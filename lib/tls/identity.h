@@ -31,6 +31,11 @@ int tls_identity_open(struct tls_identity **out, const char *path, struct ll_err
 /* The same, but a file that is missing is -ENOENT. */
 int tls_identity_load(struct tls_identity **out, const char *path, struct ll_error_info *info);
 
+/* As tls_identity_open(), for a client that may need no public key before it has said its first word: that is made when it
+ * is first asked for, which is while the server works on its answer. What asks for it may be told zeros then, if memory has
+ * run out. */
+int tls_identity_open_client(struct tls_identity **out, const char *path, struct ll_error_info *info);
+
 /* A new key in memory only. */
 int tls_identity_make(struct tls_identity **out);
 

@@ -34,23 +34,27 @@ static bool set_limits(SSL_CTX *context) {
            SSL_CTX_set_recv_max_early_data(context, 0) == 1;
 }
 
-static bool make_certificate(const struct tls_policy *p, uint8_t certificate[CERTIFICATE_SIZE]) {
-    return certificate_make(certificate, p->public_key, p->library->context, p->key) == 0;
+/* The key, with the certificate around it; NULL when memory runs out. */
+static EVP_PKEY *make_certificate(const struct tls_policy *p, uint8_t certificate[CERTIFICATE_SIZE]) {
+    EVP_PKEY *key = identity_key(p->identity);
+    bool made =
+        key != NULL && certificate_make(certificate, tls_identity_public(p->identity), p->library->context, key) == 0;
+    return made ? key : NULL;
 }
 
 static bool set_identity(const struct tls_policy *p) {
     uint8_t certificate[CERTIFICATE_SIZE];
-    return make_certificate(p, certificate) &&
-           SSL_CTX_use_certificate_ASN1(p->context, sizeof certificate, certificate) == 1 &&
-           SSL_CTX_use_PrivateKey(p->context, p->key) == 1;
+    EVP_PKEY *key = make_certificate(p, certificate);
+    return key != NULL && SSL_CTX_use_certificate_ASN1(p->context, sizeof certificate, certificate) == 1 &&
+           SSL_CTX_use_PrivateKey(p->context, key) == 1;
 }
 
 bool policy_identify(const struct tls_policy *p, SSL *ssl) {
     uint8_t certificate[CERTIFICATE_SIZE];
     ERR_set_mark();
-    bool done = make_certificate(p, certificate) &&
-                SSL_use_certificate_ASN1(ssl, certificate, sizeof certificate) == 1 &&
-                SSL_use_PrivateKey(ssl, p->key) == 1;
+    EVP_PKEY *key = make_certificate(p, certificate);
+    bool done = key != NULL && SSL_use_certificate_ASN1(ssl, certificate, sizeof certificate) == 1 &&
+                SSL_use_PrivateKey(ssl, key) == 1;
     ERR_pop_to_mark();
     return done;
 }
@@ -70,16 +74,11 @@ int tls_policy_new(struct tls_policy **out, enum tls_role role, const struct tls
         return -ENOMEM;
     p->holders = 1;
     p->role = role;
-    p->own = *tls_identity_pin(identity);
-    p->library = tls_library_hold(identity_library(identity));
-    memcpy(p->public_key, tls_identity_public(identity), sizeof p->public_key);
+    p->identity = identity_hold(identity);
+    p->library = identity_library(identity);
 
     ERR_set_mark();
-    bool filled = EVP_PKEY_up_ref(identity_key(identity)) == 1;
-    if (filled) {
-        p->key = identity_key(identity);
-        filled = fill(p);
-    }
+    bool filled = fill(p);
     ERR_pop_to_mark();
     if (!filled) {
         tls_policy_free(p);
@@ -120,9 +119,8 @@ void tls_policy_free(struct tls_policy *policy) {
     if (policy == NULL || --policy->holders > 0)
         return;
     SSL_CTX_free(policy->context);
-    EVP_PKEY_free(policy->key);
     BIO_meth_free(policy->transport);
-    tls_library_drop(policy->library);
+    tls_identity_close(policy->identity);
     for (int i = 0; i < POLICY_SPARES; i++)
         free(policy->spares[i]);
     free(policy);

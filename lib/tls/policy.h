@@ -16,10 +16,8 @@ enum {
 struct tls_policy {
     _Atomic int holders;
     enum tls_role role;
-    struct tls_pin own; /* the pin of the identity: what a knock must be made for */
-    struct tls_library *library;
-    EVP_PKEY *key; /* of the identity, and its public half */
-    uint8_t public_key[TLS_PUBLIC_SIZE];
+    struct tls_identity *identity;
+    struct tls_library *library; /* the identity's */
     SSL_CTX *context;
     BIO_METHOD *transport;
     _Atomic(uint8_t *) spares[POLICY_SPARES];

@@ -22,6 +22,7 @@
 #include "lib/tls/certificate.h"
 #include "lib/tls/identity_key.h"
 #include "lib/tls/keyfile.h"
+#include "tests/unit/tls/pair.h"
 
 /* RFC 8032 7.1, test 1 */
 static const uint8_t seed[32] = {0x9d, 0x61, 0xb1, 0x9d, 0xef, 0xfd, 0x5a, 0x60, 0xba, 0x84, 0x4a,
@@ -155,6 +156,39 @@ static void made_on_first_use(void **state) {
 }
 
 /* Eight processes at once: all end up with one key. */
+static void expect_known(const struct tls_pin *pin) {
+    char text[TLS_PIN_TEXT];
+    tls_pin_format(pin, text);
+    assert_string_equal(text, "SHA256:BuP9j9opu2CrWVV95h7bCuzbIxE0vjDnW0Vfjht5L6k");
+}
+
+/* Its public key is made when it is asked for: by whoever has the identity, or by a handshake that has outlived it. */
+static void of_a_client(void **state) {
+    (void)state;
+    struct tls_identity *id;
+    struct pair p;
+    put_file(pem, sizeof pem - 1, 0600);
+    assert_int_equal(tls_identity_open_client(&id, path, NULL), 0);
+    expect_known(tls_identity_pin(id));
+    tls_identity_close(id);
+
+    pair_open(&p);
+    tls_policy_free(p.client_policy);
+    assert_int_equal(tls_identity_open_client(&id, path, NULL), 0);
+    assert_int_equal(tls_policy_new(&p.client_policy, TLS_CLIENT, id), 0);
+    tls_identity_close(id);
+    pair_connect(&p);
+    pair_handshake(&p);
+    assert_non_null(tls_engine_peer(p.server));
+    expect_known(tls_engine_peer(p.server));
+    pair_close(&p);
+
+    unlink(path);
+    assert_int_equal(tls_identity_open_client(&id, path, NULL), 0); /* makes one */
+    tls_identity_close(id);
+    unlink(path);
+}
+
 static void made_by_many(void **state) {
     (void)state;
     int fds[2];
@@ -253,7 +287,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(known_key),         cmocka_unit_test(certificate),  cmocka_unit_test(pem_text),
         cmocka_unit_test(made_on_first_use), cmocka_unit_test(made_by_many), cmocka_unit_test(refusals),
-        cmocka_unit_test(no_place),
+        cmocka_unit_test(of_a_client),       cmocka_unit_test(no_place),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
