@@ -257,10 +257,10 @@ static void ready(void *arg, unsigned events) {
         for (int i = 0; i < READS && link->held_until == 0 && receive(link); i++)
             continue;
     link->busy = false;
-    /* The last word to a broker waits a pass: mostly it is DONE, and closing the socket, which is what follows, says the
-     * same without waking it twice. */
-    if (link->is_local && link->was_in && session_streams(link->session) == 0)
-        ll_timer_set(link->timer, 0);
+    /* The last word waits a pass: mostly it is DONE, and CLOSE follows, or the next request, which then go with it; a broker need not
+     * even be told, since closing the socket says the same. */
+    if (link->was_in && session_streams(link->session) == 0)
+        ll_timer_set(link->timer, ll_loop_now(link->loop) + 1);
     else
         flush(link);
 }
@@ -353,8 +353,11 @@ void link_free(struct link *link) {
         return;
     if (!link->over && link->was_open && !link->is_local) {
         session_close(link->session, CODE_NONE, "");
-        flush(link);
-        wire_close(link->wire);
+        while (wire_is_open(link->wire) && pending(link) < LINK_AHEAD && write_output(link))
+            continue;
+        if (session_output(link->session).size > 0)
+            flush(link);
+        wire_close(link->wire); /* in one piece with what is pending */
         send_pending(link);
     }
     /* Users outlive the link, and must not believe that the next one has them in its list. */

@@ -115,6 +115,25 @@ def test_system_calls_of_a_warm_client(landline, broker, scratch):
     hold("system calls of the client, warm", system_calls(landline, WARM, os.path.join(scratch, "calls")))
 
 
+def sends(landline, kind, out):
+    counts = []
+    for _ in range(3):
+        run_true(landline, kind, "strace", "-e", "trace=sendto", "-o", out)
+        with open(out) as f:
+            counts.append(f.read().count("sendto("))
+    return statistics.median(counts)
+
+
+def test_packets_of_the_client(landline, server, scratch):
+    """ClientHello; the end of the handshake, with the request; and all last words."""
+    assert sends(landline, COLD, os.path.join(scratch, "calls")) == 3
+
+
+def test_packets_of_a_warm_client(landline, broker, scratch):
+    """The request; to close the socket is the last word."""
+    assert sends(landline, WARM, os.path.join(scratch, "calls")) == 1
+
+
 def served(landline, server, count, out):
     """System calls of gate, keeper and programs for `count` commands, one after another on one connection."""
     tracer = subprocess.Popen([*COUNT, out, "-p", str(server.pid), "-p", str(server.gate())], stderr=subprocess.PIPE)
