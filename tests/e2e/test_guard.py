@@ -81,11 +81,11 @@ def calls(path):
 
 def instructions(landline, kind, out):
     counts = []
-    for _ in range(3):  # the arithmetic of a handshake depends a little on its random numbers
+    for _ in range(3):  # a busy machine may make the server lose its patience, and then there are two handshakes
         run_true(landline, kind, "valgrind", "--tool=callgrind", "--callgrind-out-file=" + out)
         with open(out) as f:
             counts.append(int(re.search(r"^(?:summary|totals): (\d+)", f.read(), re.M).group(1)))
-    return statistics.median(counts)
+    return min(counts)
 
 
 def test_instructions_of_the_client(landline, server, scratch):
