@@ -169,11 +169,11 @@ static void take_signal(struct world *w, struct model_run *run, uint8_t signal) 
             sim_fail(w, "signal %u was taken twice", signal);
 }
 
-/* Of a terminal's sizes those count that come from where its input comes from. */
+/* Of a terminal's sizes those count that come from where its input comes from, while there is one. */
 static void take_size(struct world *w, struct watcher *watcher, uint16_t size) {
     struct model_run *run = watcher->run;
     uint16_t *last = &run->sizes[watcher->connection->owner - w->clients];
-    if (!run->terminal || !(watcher->feeds || mutated(w, MUTATE_OLD_SIZE)))
+    if (!run->terminal || !run->running || !(watcher->feeds || mutated(w, MUTATE_OLD_SIZE)))
         return;
     if (size < *last)
         sim_fail(w, "the size %u comes back after %u", size, *last);
