@@ -174,7 +174,7 @@ static int on_result(struct call *call, struct slice payload) {
     return CALL_OVER;
 }
 
-/* What a refusal proves. BEHIND, INTERNAL, LIMIT and FULL say nothing about the command: ask again, with AGAIN. The others say that
+/* What a refusal proves. BEHIND, INTERNAL, LIMIT and FULL say nothing about the command: ask again. The others say that
  * this request did not start it; but only if no earlier one can have. */
 static int on_refused(struct call *call, const struct message_refused *refused) {
     call->refusal = *refused;
