@@ -1,6 +1,7 @@
 """The server against a peer that was written from docs/PROTOCOL.md alone, in another language."""
 
 import os
+import shutil
 import ssl
 import struct
 import sys
@@ -102,6 +103,28 @@ def test_come_back(door):
     peer = door.dial()
     assert peer.result(run_id).total1 == 8
     assert peer.proved(peer.attach(run_id))[1] == b"one\ntwo\n"
+
+
+def test_when_a_request_was_first_sent(door, monkeypatch):
+    """An id that is not known starts only if it was first sent after the server's memory began, as its clock tells that of the
+    client: by HELLO's at first, and by PONG's as soon as the server has asked."""
+    door.server.process.stop()
+    shutil.rmtree(os.path.join(door.server.home, "server", "runs"))
+    door.server.start("--listen", door.server.listen)
+    peer, now = door.dial(), lp.clock_ms()
+    assert peer.run([b"true"])[0].kind == 1
+    for sent_ms in (0, 1, now - 3600000):
+        with pytest.raises(lp.Refused) as refused:
+            peer.run([b"true"], sent_ms=sent_ms)
+        assert refused.value.code == 35
+    with monkeypatch.context() as ahead:
+        ahead.setattr(lp, "clock_ms", lambda: now + 3600000)
+        peer = door.dial()
+    with pytest.raises(lp.Refused) as refused:
+        peer.run([b"true"])  # an hour before the connection, for all that the server knows
+    assert refused.value.code == 35
+    peer.wait(lambda: peer.asked)
+    assert peer.run([b"true"])[0].kind == 1
 
 
 READS = [b"sh", b"-c", b"stty -echo; echo up; for i in 1 2 3; do cat; echo end$i; done"]

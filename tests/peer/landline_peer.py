@@ -241,6 +241,7 @@ class Peer:
 
     def __init__(self, sock):
         self.socket, self.buffer, self.last, self.streams, self.welcome = sock, b"", 0, {}, None
+        self.asked = 0  # how often a PING came
 
     @classmethod
     def dial(cls, host, port, pin, identity, seconds=None, timeout=60, alpn="landline/1"):
@@ -317,6 +318,7 @@ class Peer:
                                             r.string(1), r.string(1))))
             r.end()
         elif kind == PING:
+            self.asked += 1
             self.send(PONG, payload + struct.pack(">Q", clock_ms()))
         elif kind == BUSY:
             raise Closed("busy", payload[6:])
