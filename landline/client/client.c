@@ -170,6 +170,8 @@ void client_remove(struct client_job *job) {
     ll_client *client = job->client;
     if (client == NULL)
         return;
+    ll_timer_free(job->again);
+    job->again = NULL;
     if (client->link != NULL)
         link_forget(client->link, &job->user);
     if (client->walk == job)
@@ -223,6 +225,19 @@ void client_add(ll_client *client, struct client_job *job) {
 void client_reopen(struct client_job *job) {
     if (job->client != NULL && client_link(job->client) != NULL)
         open_job(job);
+}
+
+static void reopen(void *arg) {
+    client_reopen(arg);
+}
+
+int client_reopen_later(struct client_job *job) {
+    int64_t wait = (int64_t)(job->tries < 8 ? 10 << job->tries : 2000) * 1000000;
+    int e = job->again == NULL ? ll_loop_timer(job->client->loop, LL_NEVER, reopen, job, &job->again) : 0;
+    if (e == 0)
+        ll_timer_set(job->again, clock_after(clock_now(), wait));
+    job->tries++;
+    return e;
 }
 
 /* ---- failures ---- */

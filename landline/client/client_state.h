@@ -21,6 +21,8 @@ struct client_job {
     bool (*survives)(const struct client_job *job);
     /* There will be no link: the job is out of the list, and may be freed in here. */
     void (*failed)(struct client_job *job, const struct ll_failure *failure);
+    ll_timer *again; /* until client_reopen_later() is due */
+    unsigned tries;  /* those of its streams that came to nothing, in a row: whoever gets one says 0 */
 };
 
 enum client_state {
@@ -72,6 +74,8 @@ void client_add(ll_client *client, struct client_job *job);
 void client_remove(struct client_job *job);
 /* A job of the list wants a (new) stream on the present link, if there is one. */
 void client_reopen(struct client_job *job);
+/* The same after a pause, which is a little longer each time: 0, -ENOMEM. */
+int client_reopen_later(struct client_job *job);
 
 /* Milliseconds since 1970. */
 uint64_t client_unix_ms(void);

@@ -28,8 +28,6 @@ struct ll_run {
     bool failed;         /* failure says why there is no result */
     bool handling, dead; /* an event is being handled; it was freed meanwhile */
     struct ll_failure failure;
-    ll_timer *again; /* until the next try at a stream */
-    unsigned tries;
 };
 
 static ll_run *run_of(struct client_job *job) {
@@ -70,8 +68,6 @@ static void set_failure(ll_run *run, const struct ll_failure *cause) {
 static void finish(ll_run *run) {
     run->over = true;
     client_remove(&run->job);
-    ll_timer_free(run->again);
-    run->again = NULL;
     if (run->callbacks.over != NULL)
         run->callbacks.over(run->arg, run); /* may free the run */
 }
@@ -108,22 +104,6 @@ static void failed(struct client_job *job, const struct ll_failure *failure) {
     give_up(run_of(job), failure);
 }
 
-static void again(void *arg) {
-    ll_run *run = arg;
-    client_reopen(&run->job);
-}
-
-/* The stream ended without an outcome: once more, a little later each time. */
-static void try_again(ll_run *run) {
-    int64_t wait = (int64_t)(run->tries < 8 ? 10 << run->tries : 2000) * 1000000;
-    run->tries++;
-    if (run->again == NULL && ll_loop_timer(run->client->loop, LL_NEVER, again, run, &run->again) != 0) {
-        give_up(run, NULL);
-        return;
-    }
-    ll_timer_set(run->again, clock_after(clock_now(), wait));
-}
-
 static void hand_out(ll_run *run, const struct call_output *output) {
     unsigned channel = output->channel;
     size_t n = output->bytes.size, counted = n;
@@ -135,7 +115,7 @@ static void hand_out(ll_run *run, const struct call_output *output) {
 }
 
 static void opened(ll_run *run) {
-    run->tries = 0;
+    run->job.tries = 0;
     run_id_print(call_id(run->call), run->id);
     if (run->callbacks.opened != NULL)
         run->callbacks.opened(run->arg, run);
@@ -172,7 +152,8 @@ static void event(struct link_user *user, const struct session_event *event) {
             run->callbacks.output_end(run->arg, run, event->channel);
         break;
     case CALL_RESUME:
-        try_again(run);
+        if (client_reopen_later(&run->job) != 0)
+            give_up(run, NULL);
         break;
     case CALL_OVER:
         over(run);
@@ -283,7 +264,6 @@ void ll_run_free(ll_run *run) {
     run->dead = true;
     if (run->handling)
         return; /* event() does the rest */
-    ll_timer_free(run->again);
     call_free(run->call);
     free(run);
 }

@@ -27,6 +27,7 @@ struct client_transfer {
     struct client_transfer_options options;
     struct buf request;
     uint32_t attempts;
+    bool begun; /* an attempt has reached the server: it may still be under way there */
     ll_client *client;
 
     /* One attempt: a stream, a thread, a ring with two ends and their bells. */
@@ -392,7 +393,9 @@ static int open_stream(struct client_job *job, struct session *session) {
 }
 
 static void cut(struct client_job *job) {
-    end_attempt(transfer_of(job));
+    struct client_transfer *t = transfer_of(job);
+    t->begun = t->begun || (t->stream != 0 && !session_untouched(session_of(t)));
+    end_attempt(t);
 }
 
 static bool survives(const struct client_job *job) {
@@ -408,7 +411,15 @@ static void take_refusal(struct client_transfer *t, const struct message_refused
     struct ll_failure failure;
     int code = failure_refused(&failure, t->client->host, t->options.service, refused);
     t->stream = 0;
-    finish(t, code, &failure);
+    if (refused->code != CODE_FULL || !t->begun) {
+        finish(t, code, &failure);
+        return;
+    }
+    /* What was begun is not given up for that: its place may be that of the attempt before, whose end the server does not know yet. */
+    end_attempt(t);
+    code = client_reopen_later(&t->job);
+    if (code != 0)
+        fail(t, code, ll_strerror(code));
 }
 
 static void take_result(struct client_transfer *t, struct slice result) {
@@ -427,6 +438,8 @@ static void take_result(struct client_transfer *t, struct slice result) {
 }
 
 static void take_opened(struct client_transfer *t) {
+    t->begun = true;
+    t->job.tries = 0;
     if (t->split != NULL)
         split_opened(t->split);
     if (t->options.engine != NULL)

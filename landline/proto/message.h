@@ -116,7 +116,7 @@ const char *message_name(uint8_t type);
     X(SYSTEM, 38, LL_EREFUSED, "the operating system said no")                                                         \
     X(ENDED, 39, LL_EOF, "the reader has gone")                                                                        \
     X(BEHIND, 40, LL_ELOST, "bytes that were still to be sent had to be dropped")                                      \
-    X(FULL, 41, LL_EBUSY, "no room for another run now")
+    X(FULL, 41, LL_EBUSY, "no room for another one now")
 
 enum message_code {
 #define MESSAGE_CODE_ENUM(name, number, error, text) CODE_##name = number,

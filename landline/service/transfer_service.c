@@ -296,10 +296,24 @@ static void go_on(struct service_host *host) {
     }
 }
 
+/* Why no worker may be started for this one. What waits has none yet, and will have that of the attempt before it. */
+static const char *full(const struct file_worker *w) {
+    size_t all = 0, of_key = 0;
+    for (const struct file_worker *o = w->host->workers; o != NULL; o = o->next) {
+        if (o == w || o->waits)
+            continue;
+        all++;
+        of_key += memcmp(o->key, w->key, PEER_KEY) == 0;
+    }
+    return all >= LIMIT_TRANSFERS          ? "the server has as many transfers under way as it may"
+           : of_key >= LIMIT_TRANSFERS_KEY ? "this key has as many transfers under way as it may"
+                                           : NULL;
+}
+
 static void opened(struct exchange *x, uint8_t flags, struct slice request) {
-    const char *forbidden = run_forbidden_account(&x->peer->terms);
-    if (forbidden != NULL) {
-        x->ops->refused(x, CODE_NO_GRANT, 0, forbidden);
+    const char *why = run_forbidden_account(&x->peer->terms);
+    if (why != NULL) {
+        x->ops->refused(x, CODE_NO_GRANT, 0, why);
         return;
     }
     struct tree_put put = {0};
@@ -321,10 +335,12 @@ static void opened(struct exchange *x, uint8_t flags, struct slice request) {
         memcpy(w->put, put.id.data, TREE_ID);
     if (w->named && (!attempts_come(&x->host->attempts, w->key, w->put, w->attempt) || !replace(w)))
         refuse(w, CODE_CONFLICT, 0, "a later attempt has begun");
-    else if (!w->waits)
-        begin(w, request);
-    else
+    else if (w->waits)
         keep_request(w, request);
+    else if ((why = full(w)) != NULL)
+        refuse(w, CODE_FULL, 0, why);
+    else
+        begin(w, request);
 }
 
 /* SPLIT: others may join. The first id holds. */

@@ -122,6 +122,8 @@ enum {
     LIMIT_STRANGERS = 1024,        /* connections that have not proved an enrolled key yet … */
     LIMIT_STRANGERS_SOURCE = 128,  /* … and how many of them one address may have */
     LIMIT_RUNS = 10000,            /* running at once */
+    LIMIT_TRANSFERS = 1024,        /* under way at once: each is a process of up to 5 MiB … */
+    LIMIT_TRANSFERS_KEY = 256,     /* … and how many of them are one key's */
     LIMIT_GROUPS_FREE = 64,        /* empty control groups that wait for the next runs */
     LIMIT_VARIABLE_NAME = 255,     /* of an environment variable */
     LIMIT_RUN_HEAP = 64 << 10,     /* bytes of one output that stay in memory; then a ring file takes over */
