@@ -19,7 +19,7 @@ __attribute__((format(printf, 1, 0))) static void say(const char *format, va_lis
     char text[LINE / 2], line[LINE];
     vsnprintf(text, sizeof text, format, arguments);
     size_t length = (size_t)snprintf(line, sizeof line, "landline: ");
-    length += escape_text(line + length, sizeof line - length - 256, text);
+    length += escape_sentence(line + length, sizeof line - length - 256, text, strlen(text));
     length += (size_t)snprintf(line + length, sizeof line - length, "%s%s", tail, cli_raw ? "\r\n" : "\n");
     fflush(stdout);
     ssize_t ignored = write(STDERR_FILENO, line, length);

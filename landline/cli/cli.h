@@ -22,8 +22,8 @@ enum {
 /* The port of a landline server that nobody named another for. */
 enum { CLI_PORT = 7227 };
 
-/* One line "landline: …" on standard error, whatever the arguments contain: control characters are escaped. Says what
- * failed, where, why, and what to do next; no full stop at its end. */
+/* One line "landline: …" on standard error, whatever the arguments contain: what is not printable is escaped, and a backslash stays
+ * as it is (escape_sentence). Says what failed, where, why, and what to do next; no full stop at its end. */
 void cli_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Set while the terminal is raw: lines then end in CR LF. */

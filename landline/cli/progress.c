@@ -162,7 +162,7 @@ void progress_tick(struct progress *p) {
 
 static void on_problem(void *arg, const char *path, int error, const char *text) {
     struct progress *p = arg;
-    size_t length = strlen(path), cut = length > PATH ? length - PATH : 0;
+    char shown[4 * PATH + 1];
     pthread_mutex_lock(&p->lock);
     clear(p);
     p->problems++;
@@ -179,8 +179,12 @@ static void on_problem(void *arg, const char *path, int error, const char *text)
         fwrite(buf_front(&out), 1, buf_size(&out), stdout);
         buf_free(&out);
     } else {
-        /* Escaped there. The end of a path tells more than its beginning, and the reason more than both. */
-        cli_error("%s: %s%s: %s", p->host, cut > 0 ? "…" : "", path + cut, text != NULL ? text : ll_strerror(-error));
+        size_t length = strlen(path), cut = length > PATH ? length - PATH : 0;
+        length = escape_text(shown, sizeof shown, path + cut);
+        const char *end = shown + (length > PATH ? length - PATH : 0);
+        /* The end of a path tells more than its beginning, and the reason more than both. */
+        cli_error("%s: %s%s: %s", p->host, cut > 0 || end > shown ? "…" : "", end,
+                  text != NULL ? text : ll_strerror(-error));
     }
     pthread_mutex_unlock(&p->lock);
 }

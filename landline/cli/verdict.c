@@ -7,6 +7,7 @@
 
 #include "landline/cli/cli.h"
 #include "landline/client/failure.h"
+#include "lib/base/escape.h"
 #include "lib/base/limits.h"
 #include "lib/base/number.h"
 #include "lib/os/whole.h"
@@ -67,10 +68,12 @@ static void say_not_started(const struct verdict *v, struct ll_failure *out) {
     const char *what = r->code == EXIT_NOT_FOUND        ? "was not found there"
                        : r->code == EXIT_NOT_EXECUTABLE ? "cannot be executed there"
                                                         : "was not started";
+    char command[256];
     size_t i = 0;
+    escape_text(command, sizeof command, v->command != NULL ? v->command : "the command");
     while (hints[i].code != status_of_result(r) || (hints[i].error != 0 && hints[i].error != r->error))
         i++;
-    failure_set(out, 0, "%s: '%.200s' %s: %s; %s", v->host, v->command != NULL ? v->command : "the command", what,
+    failure_set(out, 0, "%s: '%s' %s: %s; %s", v->host, command, what,
                 r->text[0] != '\0' ? r->text
                 : r->error != 0    ? ll_strerror(-r->error)
                                    : "no reason was given",

@@ -17,7 +17,7 @@ int failure_set(struct ll_failure *out, int code, const char *format, ...) {
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     out->code = code;
-    escape_text(out->sentence, sizeof out->sentence, text);
+    escape_sentence(out->sentence, sizeof out->sentence, text, strlen(text));
     return code;
 }
 
@@ -132,7 +132,7 @@ int failure_link(struct ll_failure *out, const struct failure_place *place, cons
 int failure_refused(struct ll_failure *out, const char *host, const char *what, const struct message_refused *refused) {
     char text[256];
     int code = message_code_error(refused->code);
-    escape_bytes(text, sizeof text, refused->text.data, refused->text.size);
+    escape_sentence(text, sizeof text, refused->text.data, refused->text.size);
     if (text[0] == '\0')
         snprintf(text, sizeof text, "%s", message_code_text(refused->code));
     if (code == LL_ENOGRANT)

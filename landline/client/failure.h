@@ -7,7 +7,7 @@
 #include "landline/client/link.h"
 #include "landline/proto/message.h"
 
-/* Fills `out` (may be NULL) and returns `code`. What arguments contain is escaped. */
+/* Fills `out` (may be NULL) and returns `code`. What is not printable is escaped (escape_sentence). */
 int failure_set(struct ll_failure *out, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* A call failed that has an info; `host` may be NULL. */

@@ -61,7 +61,7 @@ static void fail(struct link *link, int code) {
     if (text[0] == '\0')
         text = wire_sentence(link->wire);
     if (end->text[0] == '\0')
-        escape_text(end->text, sizeof end->text, text);
+        escape_sentence(end->text, sizeof end->text, text, strlen(text));
     const struct tls_pin *peer = wire_peer(link->wire);
     if (peer != NULL) {
         end->has_peer = true;
@@ -157,7 +157,7 @@ static void dispatch(struct link *link, const struct session_event *event) {
         break;
     case MESSAGE_BUSY:
         link->end.retry_after_ms = event->u.busy.retry_after_ms;
-        escape_bytes(link->end.text, sizeof link->end.text, event->u.busy.text.data, event->u.busy.text.size);
+        escape_sentence(link->end.text, sizeof link->end.text, event->u.busy.text.data, event->u.busy.text.size);
         fail(link, LL_EBUSY);
         break;
     case MESSAGE_CLOSE:

@@ -21,5 +21,5 @@ void result_fill(struct ll_result *out, const struct run_result *r, bool verifie
                               .user_us = r->user_us,
                               .system_us = r->system_us,
                               .max_rss_kib = r->maxrss_kib};
-    escape_bytes(out->text, sizeof out->text, r->text.data, r->text.size);
+    escape_sentence(out->text, sizeof out->text, r->text.data, r->text.size);
 }

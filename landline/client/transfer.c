@@ -142,10 +142,10 @@ static void judge(struct client_transfer *t) {
     if (t->has_result && (worker_failed || t->engine_result != 0) && goes_on(t))
         return;
     if (worker_failed && t->said_size > 0) {
-        char text[2 * SAID];
+        char text[SAID];
         while (t->said_size > 0 && t->said[t->said_size - 1] == '\n')
             t->said_size--;
-        escape_bytes(text, sizeof text, t->said, t->said_size);
+        escape_sentence(text, sizeof text, t->said, t->said_size);
         fail(t, LL_EREFUSED, text);
     } else if (t->engine_result == 0 && worker_failed) {
         fail(t, LL_EREFUSED, "the server's file worker failed");

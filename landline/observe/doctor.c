@@ -23,7 +23,7 @@ static void __attribute__((format(printf, 3, 0)))
 format_into(char *out, size_t size, const char *format, va_list arguments) {
     char text[1024];
     vsnprintf(text, sizeof text, format, arguments);
-    escape_text(out, size, text);
+    escape_sentence(out, size, text, strlen(text));
 }
 
 struct finding *doctor_add(struct doctor *d, const char *group, const char *name, enum doctor_state state,

@@ -412,7 +412,7 @@ static void gate_ready(struct keeper *keeper, struct slice payload) {
 
 static void from_gate(struct keeper *keeper, struct slice payload) {
     char text[1024];
-    escape_bytes(text, sizeof text, payload.data, payload.size);
+    escape_sentence(text, sizeof text, payload.data, payload.size);
     keeper_log(keeper, "gate: %s", text);
 }
 

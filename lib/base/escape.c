@@ -1,5 +1,6 @@
 #include "lib/base/escape.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,14 +28,14 @@ static size_t escape_one(char out[5], uint8_t byte) {
     return (size_t)snprintf(out, 5, "\\x%02x", byte);
 }
 
-size_t escape_bytes(char *out, size_t size, const void *bytes, size_t length) {
+static size_t escape(char *out, size_t size, const void *bytes, size_t length, bool escaped) {
     const uint8_t *s = bytes;
     size_t used = 0;
     while (length > 0 && size > 0) {
         char piece[5];
         uint32_t point = 0;
         size_t taken = utf8_decode(s, length, &point), shown = taken;
-        if (taken != 0 && harmless(point)) {
+        if (taken != 0 && (harmless(point) || (escaped && point == '\\'))) {
             memcpy(piece, s, taken);
         } else {
             taken = 1;
@@ -52,6 +53,14 @@ size_t escape_bytes(char *out, size_t size, const void *bytes, size_t length) {
     return used;
 }
 
+size_t escape_bytes(char *out, size_t size, const void *bytes, size_t length) {
+    return escape(out, size, bytes, length, false);
+}
+
 size_t escape_text(char *out, size_t size, const char *text) {
     return escape_bytes(out, size, text, strlen(text));
+}
+
+size_t escape_sentence(char *out, size_t size, const void *bytes, size_t length) {
+    return escape(out, size, bytes, length, true);
 }

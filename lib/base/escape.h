@@ -12,4 +12,8 @@ size_t escape_bytes(char *out, size_t size, const void *bytes, size_t length);
 /* The same for a C string. */
 size_t escape_text(char *out, size_t size, const char *text);
 
+/* The same for a sentence, in which names were escaped when they were put into it: a backslash stays as it is. So a sentence may
+ * pass here at each place that has to be sure of it, and nothing in it is escaped twice. */
+size_t escape_sentence(char *out, size_t size, const void *bytes, size_t length);
+
 #endif

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import time
 
 import pytest
@@ -83,3 +84,24 @@ def test_a_pipe_is_a_pipe(box, here, there):
     assert box.run("get", "box:%s/-" % there, "./-", cwd=here).returncode == 0
     assert box.run("put", "./-", "box:%s/again" % there, cwd=here).returncode == 0
     assert open(os.path.join(there, "again"), "rb").read() == data
+
+
+NASTY = "a\nb\x1b[31m\\c"
+SHOWN = rb"a\nb\x1b[31m\\c"
+
+
+def test_a_name_is_escaped_once_wherever_it_is_said(box, here, there):
+    """By the server's file worker that fails as a whole, in a problem of one file, and of a name on this side."""
+    fill(os.path.join(here, "f"), 10)
+    open(os.path.join(there, NASTY), "wb").close()
+    os.symlink("nowhere", os.path.join(here, NASTY))
+    os.mkdir(os.path.join(here, "tree"))
+    os.mkfifo(os.path.join(here, "tree", NASTY))
+    for words in (("put", "f", "box:%s/%s/x" % (there, NASTY)), ("put", "tree", "box:" + there),
+                  ("get", "box:%s/%s" % (there, NASTY + "no"), "."), ("get", "box:%s/f" % here, "%s/x" % NASTY),
+                  ("put", NASTY + "no", "box:" + there), ("run", "box", "--", NASTY)):
+        done = box.run(*words, cwd=here)
+        names = re.findall(rb"a\\+nb\S*?c", done.stderr)
+        assert done.returncode != 0
+        assert all(line.startswith(b"landline: ") for line in done.stderr.splitlines()), done.stderr
+        assert names and set(names) == {SHOWN}, done.stderr

@@ -79,10 +79,21 @@ static void cutting(void **state) {
     }
 }
 
+/* What is escaped stays so, however often it passes; what is not becomes so. */
+static void sentences(void **state) {
+    (void)state;
+    char once[64], twice[64];
+    assert_int_equal(escape_sentence(once, sizeof once, "a\\nb\\\\: \x1b[\0\\", 12), 18);
+    assert_string_equal(once, "a\\nb\\\\: \\x1b[\\x00\\");
+    escape_sentence(twice, sizeof twice, once, strlen(once));
+    assert_string_equal(twice, once);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),    cmocka_unit_test(controls),       cmocka_unit_test(tricks),
-        cmocka_unit_test(not_utf8), cmocka_unit_test(bytes_with_nul), cmocka_unit_test(cutting),
+        cmocka_unit_test(plain),     cmocka_unit_test(controls),       cmocka_unit_test(tricks),
+        cmocka_unit_test(not_utf8),  cmocka_unit_test(bytes_with_nul), cmocka_unit_test(cutting),
+        cmocka_unit_test(sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
