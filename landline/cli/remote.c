@@ -36,6 +36,7 @@ struct remote {
     struct inlet *inlet;
     ll_signal *signals[SIGNALS];
     struct terminal_mode mode;
+    struct ll_terminal_size size; /* what was told of it last */
     struct keys keys;
     bool over, left;
     int left_status; /* the exit status, once the user has left while it ran */
@@ -183,14 +184,23 @@ static void leave(struct remote *remote, int status, bool detach) {
     remote->detached = detach;
 }
 
+/* What is typed comes behind the size that it was typed at, also where SIGWINCH is behind other signals, or was for those who were in
+ * the foreground while we were stopped. */
+static void tell_size(struct remote *remote) {
+    struct ll_terminal_size size = remote_size();
+    if (!remote->options.terminal || remote->run == NULL || memcmp(&size, &remote->size, sizeof size) == 0)
+        return;
+    remote->size = size;
+    ll_run_resize(remote->run, &size);
+}
+
 static void suspend(struct remote *remote) {
     struct terminal_mode again;
     terminal_restore(&remote->mode);
     kill(0, SIGTSTP);
     if (terminal_raw(&again, remote->options.input) == 0)
         remote->mode = again;
-    struct ll_terminal_size size = remote_size();
-    ll_run_resize(remote->run, &size);
+    tell_size(remote);
 }
 
 static void key_command(struct remote *remote, enum keys_command command) {
@@ -226,6 +236,7 @@ static size_t input_wanted(void *arg) {
 
 static void input_bytes(void *arg, const uint8_t *bytes, size_t n) {
     struct remote *remote = arg;
+    tell_size(remote);
     if (!remote->options.escapes) {
         ll_run_input(remote->run, bytes, n);
         return;
@@ -293,15 +304,13 @@ static const struct inlet_owner inlet_owner = {input_wanted, input_bytes, input_
 
 static void signalled(void *arg, int signo, pid_t pid) {
     struct remote *remote = arg;
-    struct ll_terminal_size size;
     (void)pid;
     switch (signo) {
     case SIGWINCH:
-        size = remote_size();
-        if (remote->options.terminal && remote->run != NULL)
-            ll_run_resize(remote->run, &size);
+        tell_size(remote);
         break;
     case SIGCONT:
+        tell_size(remote);
         inlet_touch(remote->inlet);
         break;
     default:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import time
 
@@ -254,6 +255,54 @@ def test_the_size_is_that_of_whoever_types(far):
             second.expect(rb"size=60 160\r\n")
             second.type(b"\x04")
             assert second.wait() == first.wait() == 0
+
+
+# Tells the size at once when a byte comes; started by somebody who stops landline, takes its terminal, and gives that back.
+TELLS = """import os, tty
+tty.setraw(0)
+while True:
+    print("size=%d,%d." % (os.get_terminal_size().lines, os.get_terminal_size().columns), flush=True)
+    if os.read(0, 1) == b"q":
+        break
+"""
+STOPS = """import os, signal, subprocess, sys
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+def in_front():
+    os.setpgid(0, 0)
+    os.tcsetpgrp(0, os.getpid())
+child = subprocess.Popen(sys.argv[2:], preexec_fn=in_front)
+def stop(signo, frame):
+    os.kill(child.pid, signal.SIGSTOP)
+    os.waitpid(child.pid, os.WUNTRACED)
+    if sys.argv[1] == "behind":
+        os.tcsetpgrp(0, os.getpid())
+    print("stopped.", flush=True)
+def go_on(signo, frame):
+    os.tcsetpgrp(0, child.pid)
+    os.kill(child.pid, signal.SIGCONT)
+signal.signal(signal.SIGUSR1, stop)
+signal.signal(signal.SIGUSR2, go_on)
+sys.exit(child.wait())
+"""
+
+
+@pytest.mark.parametrize("where", ["in front", "behind"])
+def test_the_size_after_a_stop_comes_before_what_is_typed(far, where):
+    """SIGCONT comes before SIGWINCH; and none comes to who was not in front of the terminal when it changed."""
+    leader = (sys.executable, "-c", STOPS, where, support.LANDLINE)
+    with terminal(far, "run", "-t", "box", "--", sys.executable, "-c", TELLS, rows=31, columns=97, program=leader) as t:
+        t.expect(rb"size=31,97\.")
+        os.kill(t.process.pid, signal.SIGUSR1)
+        t.expect(rb"stopped\.")
+        t.resize(32, 98)
+        if where == "in front":
+            t.type(b".")
+        os.kill(t.process.pid, signal.SIGUSR2)
+        if where == "behind":
+            t.type(b".")
+        assert t.expect(rb"size=(\S+)\.").group(1) == b"32,98"
+        t.type(b"q")
+        assert t.wait() == 0
 
 
 @pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not there")
