@@ -91,7 +91,7 @@ void progress_clear(struct progress *p) {
 
 static uint64_t done_bytes(struct progress *p) {
     uint64_t bytes = atomic_load(&p->report.bytes), earlier = atomic_load(&p->report.earlier);
-    return (bytes > earlier ? bytes - earlier : 0) + atomic_load(&p->report.resumed);
+    return (bytes > earlier ? bytes - earlier : 0) + atomic_load(&p->report.held) + atomic_load(&p->report.holes);
 }
 
 /* Measures since the last look. */
@@ -234,7 +234,7 @@ void progress_begin(struct progress *p, const char *host, bool quiet, bool json,
 
 /* Bytes that crossed the line more than once. */
 static uint64_t wasted(struct progress *p, const struct tree_summary *s) {
-    uint64_t moved = atomic_load(&p->report.bytes), useful = s->bytes + s->resumed;
+    uint64_t moved = atomic_load(&p->report.bytes), useful = s->bytes + atomic_load(&p->report.held);
     return moved > useful ? moved - useful : 0;
 }
 

@@ -95,7 +95,7 @@ struct tree_summary {
     uint64_t files, folders, links; /* made or replaced */
     uint64_t skipped;               /* files that were there and the same */
     uint64_t bytes;                 /* file bytes that crossed the line */
-    uint64_t resumed;               /* file bytes that did not have to */
+    uint64_t resumed;               /* … that an earlier attempt has left */
     uint64_t failures;
 };
 

@@ -59,18 +59,14 @@ static void write_lines(struct worker *w) {
 static void note_receipt(void *arg, const struct transfer_receipt *receipt) {
     struct worker *w = arg;
     char text[160];
-    if (w->audit < 0 || receipt->skipped)
+    if (w->audit < 0 || !receipt->has_digest)
         return;
     buf_add(&w->lines, w->job->audit.data, w->job->audit.size);
     buf_add(&w->lines, ",\"path\":", 8);
     json_string(&w->lines, receipt->path, strlen(receipt->path));
-    int n = snprintf(text, sizeof text, ",\"bytes\":%llu", (unsigned long long)receipt->size);
+    int n = snprintf(text, sizeof text, ",\"bytes\":%llu,\"digest\":\"%016llx\"}\n", (unsigned long long)receipt->size,
+                     (unsigned long long)receipt->digest);
     buf_add(&w->lines, text, (size_t)n);
-    if (receipt->has_digest) {
-        n = snprintf(text, sizeof text, ",\"digest\":\"%016llx\"", (unsigned long long)receipt->digest);
-        buf_add(&w->lines, text, (size_t)n);
-    }
-    buf_add(&w->lines, "}\n", 2);
     if (buf_size(&w->lines) > LINES)
         write_lines(w);
 }

@@ -2,7 +2,8 @@
 
 void report_begin(struct transfer_report *report) {
     atomic_store(&report->earlier, atomic_load(&report->bytes));
-    atomic_store(&report->resumed, 0);
+    atomic_store(&report->held, 0);
+    atomic_store(&report->holes, 0);
     atomic_store(&report->files, 0);
     atomic_store(&report->known_bytes, 0);
     atomic_store(&report->known_files, 0);

@@ -11,7 +11,7 @@ struct transfer_receipt {
     const char *path; /* from the top name of the transfer; raw bytes, to be escaped when printed */
     uint64_t size, digest;
     uint64_t resumed; /* bytes that were there from an earlier attempt */
-    bool has_digest;  /* false where this side did not see all of the contents */
+    bool has_digest;  /* false where none of it was moved */
     bool skipped;     /* it was there already, the same */
 };
 
@@ -23,7 +23,8 @@ struct transfer_report {
 
     _Atomic uint64_t bytes;       /* file bytes moved … */
     _Atomic uint64_t earlier;     /* … of them before the line dropped the last time; what follows is since then */
-    _Atomic uint64_t resumed;     /* not to be moved again */
+    _Atomic uint64_t held;        /* there before, unchanged or from an earlier attempt: not to be moved */
+    _Atomic uint64_t holes;       /* passed over */
     _Atomic uint64_t files;       /* entries done */
     _Atomic uint64_t known_bytes; /* so far announced */
     _Atomic uint64_t known_files;

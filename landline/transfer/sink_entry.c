@@ -106,6 +106,11 @@ static enum verdict judge(struct sink *s, const struct tree_entry *e, const char
     return IMPOSSIBLE;
 }
 
+/* Counts what need not be made: in a folder that an earlier attempt has left it is that one's, for nobody had it under its name. */
+static void count_kept(struct sink *s, const struct sink_dir *dir, uint64_t *made) {
+    ++*(dir->inside ? made : &s->summary->skipped);
+}
+
 static void keep(struct sink *s, const struct tree_entry *e, const char *name, const struct stat *there) {
     char path[4096];
     sink_group_set(s, e->group, there);
@@ -115,11 +120,12 @@ static void keep(struct sink *s, const struct tree_entry *e, const char *name, c
         sink_journal_name(name, journal);
         unlinkat(s->here->fd, journal, 0);
     }
-    s->summary->skipped++;
-    s->summary->resumed += e->size;
-    atomic_fetch_add(&s->report->resumed, e->size);
+    uint64_t resumed = s->here->inside ? e->size : 0;
+    count_kept(s, s->here, &s->summary->files);
+    s->summary->resumed += resumed;
+    atomic_fetch_add(&s->report->held, e->size);
     sink_path(s->here, name, path, sizeof path);
-    report_receipt(s->report, &(struct transfer_receipt){path, e->size, 0, e->size, false, true});
+    report_receipt(s->report, &(struct transfer_receipt){path, e->size, 0, resumed, false, !s->here->inside});
 }
 
 /* ---- FILE ---- */
@@ -158,7 +164,7 @@ static int want(struct sink *s, const struct tree_entry *e, const char *name) {
         return -ENOMEM;
     open_early(s, f);
     s->summary->resumed += f->resumed;
-    atomic_fetch_add(&s->report->resumed, f->resumed);
+    atomic_fetch_add(&s->report->held, f->resumed);
     *s->last = f;
     s->last = &f->next;
     s->wanted++;
@@ -254,7 +260,7 @@ static bool clear_way(struct sink *s, struct sink_dir *dir, const char *name, co
     char now[TREE_LINK + 1];
     ssize_t n = target != NULL && S_ISLNK(there.st_mode) ? readlinkat(dir->fd, name, now, sizeof now) : -1;
     if (n >= 0 && (size_t)n == strlen(target) && memcmp(now, target, (size_t)n) == 0) {
-        s->summary->skipped++;
+        count_kept(s, dir, &s->summary->links);
         return false;
     }
     if (!dir->inside && (S_ISDIR(there.st_mode) || s->options->overwrite == TREE_NEVER)) {
@@ -309,7 +315,7 @@ static void hard_now(struct sink *s, struct sink_dir *dir, const char *name, uin
     bool is_there = fstatat(dir->fd, name, &there, AT_SYMLINK_NOFOLLOW) == 0 && there.st_ino == st.st_ino &&
                     there.st_dev == st.st_dev;
     if (is_there) {
-        s->summary->skipped++;
+        count_kept(s, dir, &s->summary->links);
     } else if (clear_way(s, dir, name, disk, NULL)) {
         if (linkat(at, first, dir->fd, disk, 0) == 0)
             link_made(s, dir, name, disk);

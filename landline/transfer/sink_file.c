@@ -162,6 +162,7 @@ static bool pass_hole(struct sink *s, struct sink_file *f, uint64_t to) {
         return false;
     size_t n = (size_t)(to - f->at);
     digest_add_zeros(&f->digest, n);
+    atomic_fetch_add(&s->report->holes, n);
     f->at = to;
     static const char zeros[4096];
     for (size_t piece; s->options->stream >= 0 && !f->failed && n > 0; n -= piece) {

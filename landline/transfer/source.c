@@ -82,9 +82,9 @@ static int hear_answer(struct source *s, struct slice payload) {
     if (answer == TREE_WANT) {
         f->offset = offset;
         *source_push(&s->wanted) = *f;
-        atomic_fetch_add(&s->report->resumed, offset);
+        atomic_fetch_add(&s->report->held, offset);
     } else {
-        atomic_fetch_add(&s->report->resumed, f->size == TREE_SIZE_UNKNOWN ? 0 : f->size);
+        atomic_fetch_add(&s->report->held, f->size == TREE_SIZE_UNKNOWN ? 0 : f->size);
         atomic_fetch_add(&s->report->files, 1);
         source_file_release(f);
     }

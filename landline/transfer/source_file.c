@@ -142,7 +142,7 @@ static bool pass_hole(struct source *s, const struct source_file *f) {
         n = (size_t)(next - s->at);
     digest_add_zeros(&s->digest, n);
     s->at += n;
-    atomic_fetch_add(&s->report->resumed, n);
+    atomic_fetch_add(&s->report->holes, n);
     close_full_chunk(s);
     return true;
 }

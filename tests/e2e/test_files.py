@@ -281,6 +281,32 @@ def test_cuts_cost_nothing(landline, verb, how):
         assert leftovers(folder) == []
 
 
+@pytest.mark.parametrize("verb", ["get", "put"])
+def test_what_was_there_is_not_what_an_earlier_attempt_left(landline, verb):
+    with pair(landline, through_relay=True) as box:
+        source, target = (os.path.join(landline.scratch, name) for name in ("tree", "to"))
+        os.mkdir(source)
+        os.mkdir(target)
+        for name in ("a", "b"):
+            fill(os.path.join(source, name), 12 << 20)
+        words = [verb, "box:" + source, target] if verb == "get" else [verb, source, "box:" + target]
+        box.relay.cuts = [relay.Cut(relay.RST, relay.DOWN if verb == "get" else relay.UP, 16000000)]
+
+        def told(*options):
+            done = box.run(words[0], *options, *words[1:])
+            assert done.returncode == 0, done.stderr
+            return done
+        *files, result = map(json.loads, told("--json").stdout.splitlines())
+        counts = [result[name] for name in ("files", "folders", "skipped")]
+        assert counts == [2, 1, 0] and not any(line["skipped"] for line in files), (result, files)
+        assert result["resumed"] >= 12 << 20 and result["bytes"] + result["resumed"] == 24 << 20
+        assert sorted(os.listdir(os.path.join(target, "tree"))) == ["a", "b"]
+        *files, result = map(json.loads, told("--json").stdout.splitlines())
+        counts = [result[name] for name in ("files", "skipped", "bytes", "resumed", "wasted")]
+        assert counts == [0, 2, 0, 0, 0] and all(line["skipped"] and line["resumed"] == 0 for line in files), (result, files)
+        assert b"; 2 unchanged, 0 B resumed, 0 B wasted\n" in told().stderr
+
+
 def test_killed_and_given_again(landline):
     with pair(landline, through_relay=True) as box:
         folder = os.path.join(landline.scratch, "x")
