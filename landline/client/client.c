@@ -216,6 +216,7 @@ void client_add(ll_client *client, struct client_job *job) {
     if (client->jobs != NULL)
         client->jobs->previous = job;
     client->jobs = job;
+    job->late = client->is_in && client->link != NULL && link_is_over(client->link);
     if (client_link(client) != NULL)
         open_job(job);
     else if (client->state == CLIENT_IDLE)
@@ -266,7 +267,8 @@ static void attempt_failed(ll_client *client, uint32_t retry_after_ms, enum ll_c
     int64_t now = clock_now();
     int code = client->failure.code;
     EACH_JOB(client, job) {
-        bool waits = code == LL_EBUSY || job->survives(job);
+        bool waits = code == LL_EBUSY || job->late || job->survives(job);
+        job->late = false;
         if (!waits)
             end_job(job, &client->failure);
     }

@@ -22,6 +22,7 @@ struct client_job {
     /* There will be no link: the job is out of the list, and may be freed in here. */
     void (*failed)(struct client_job *job, const struct ll_failure *failure);
     ll_timer *again; /* until client_reopen_later() is due */
+    bool late;       /* it came when the link had ended, which nobody had been told yet: it is for the next */
     unsigned tries;  /* those of its streams that came to nothing, in a row: whoever gets one says 0 */
 };
 

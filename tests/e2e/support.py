@@ -104,10 +104,26 @@ def descendants(pid):
 def exists(pid):
     """True while the process runs; a zombie does not."""
     try:
-        with open("/proc/%d/stat" % pid) as f:
-            return f.read().rpartition(")")[2].split()[0] not in "ZX"
+        return state_of(pid) not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def state_of(pid):
+    """The letter that the kernel has for what a process does."""
+    with open("/proc/%d/stat" % pid) as f:
+        return f.read().rpartition(")")[2].split()[0]
+
+
+@contextlib.contextmanager
+def stopped(pid):
+    """The process stands still meanwhile."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        eventually(lambda: state_of(pid) == "T", "the stop of %d" % pid)
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def tool(*argv):

@@ -5,6 +5,7 @@ import os
 import pytest
 
 import relay
+import support
 from pair import pair
 from test_shell import terminal
 
@@ -99,6 +100,19 @@ def test_a_link_that_is_lost_meanwhile(far):
         first_and_second(far, t, cut_it)
         far.relay.cut_all(relay.RST)
         t.type(b"echo third\r")
+        t.expect(rb"third\r\n\[echo third: 6 bytes, status 0\]\r\nbox> $")
+        t.type(b"\x04")
+        assert t.wait() == 0
+
+
+def test_a_line_that_comes_together_with_the_end_of_its_link(far):
+    """It goes over the next one."""
+    with terminal(far, "run", "-i", "box") as t:
+        first_and_second(far, t)
+        with support.stopped(t.process.pid):
+            far.relay.cut_all(relay.RST)
+            support.eventually(lambda: not far.relay.links, "the cut")
+            t.type(b"echo third\r")
         t.expect(rb"third\r\n\[echo third: 6 bytes, status 0\]\r\nbox> $")
         t.type(b"\x04")
         assert t.wait() == 0
