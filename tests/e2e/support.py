@@ -5,6 +5,7 @@ import fcntl
 import os
 import re
 import select
+import shlex
 import shutil
 import signal
 import struct
@@ -35,6 +36,17 @@ def eventually(condition, what="the condition", timeout=PATIENCE):
         if time.monotonic() > deadline:
             raise AssertionError("%s did not come true within %g s" % (what, timeout))
         time.sleep(0.01)
+
+
+class Gate:
+    """What a command waits at until the test lets it through: `wait` is text for a shell."""
+
+    def __init__(self, folder):
+        self.path = os.path.join(folder, "gate-%s" % uuid.uuid4().hex)
+        self.wait = "until [ -e %s ]; do sleep 0.05; done" % shlex.quote(self.path)
+
+    def open(self):
+        open(self.path, "w").close()
 
 
 @contextlib.contextmanager

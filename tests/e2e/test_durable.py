@@ -155,9 +155,12 @@ def test_nobody_there_any_more(far):
 
 
 def test_verbose_tells_since_when(far):
-    p = far.start("run", "-v", "box", "sh", "-c", "echo up; sleep 1; echo down")
+    gate = support.Gate(far.landline.scratch)
+    p = far.start("run", "-v", "box", "sh", "-c", "echo up; %s; echo down" % gate.wait)
     p.stdout.wait_for(b"up")
     far.relay.cut_all()
+    p.stderr.wait_for(b"the link is back")
+    gate.open()
     assert p.wait() == 0
     assert p.stdout.data == b"up\ndown\n"
     assert "no link since" in p.stderr.text() and "the link is back after" in p.stderr.text()

@@ -84,7 +84,7 @@ def test_one_is_cut_off_and_another_wants_nothing(landline, first):
 
         def more():
             before = os.path.getsize(progress)
-            support.eventually(lambda: os.path.getsize(progress) > before + 20, "some lines more", 20)
+            support.eventually(lambda: os.path.getsize(progress) > before + 20, "some lines more")
 
         def cut():
             far.relay.set_open(False)

@@ -182,7 +182,7 @@ def test_how_far_it_is(landline, verb):
             quiet = box.start(verb, "--limit", "1M", *ends(other))
             support.eventually(lambda: percents(terminal.seen), "a percentage")
             box.relay.cut_all()
-            assert terminal.process.wait(support.PATIENCE) == 0
+            assert terminal.process.wait(support.PATIENCE) == 0, terminal.seen
             assert quiet.wait() == 0
         finally:
             terminal.close()

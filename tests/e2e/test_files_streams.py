@@ -17,7 +17,7 @@ import support
 from pair import pair
 from test_files import digest, fill, leftovers, make_tree, picture
 from test_files_hostile import LOST, close, data, file, folder, over, record
-from test_files_large import Terminal
+from test_files_large import SILENCE, Terminal, stood_still
 from test_files_server import Liar
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peer"))
@@ -116,7 +116,7 @@ def test_one_is_lost_that_only_the_server_knows(slow, room, how, offset):
     source, target = (os.path.join(room, n) for n in ("source", "target"))
     want = fill(source, SIZE // 4)
     slow.relay.cuts = [None, relay.Cut(how, relay.DOWN, offset)]
-    done = slow.run("get", "--streams", "2", "box:" + source, target, env={"LANDLINE_SILENCE": "1s"}, timeout=30)
+    done = slow.run("get", "--streams", "2", "box:" + source, target, env={"LANDLINE_SILENCE": "1s"})
     assert done.returncode == 0, done.stderr
     assert digest(target) == want and leftovers(room) == [] and slow.relay.cuts == []
 
@@ -183,9 +183,9 @@ def test_a_reader_that_stands_still(landline, room):
         want = fill(source, 2 * SIZE)
         before = far.relay.connections
         terminal = Terminal(far, 80, "get", "--streams", "8", "box:" + source, "-", stdout=subprocess.PIPE,
-                            env={"LANDLINE_SILENCE": "2s"})
+                            env={"LANDLINE_SILENCE": SILENCE})
         try:
-            support.eventually(lambda: b"nothing moves since" in terminal.seen, "the standstill")
+            stood_still(terminal)
             assert support.anonymous(terminal.process.pid) < 20 << 20
             got = hashlib.file_digest(terminal.process.stdout, "sha256").hexdigest()
             assert terminal.process.wait(support.PATIENCE) == 0, terminal.seen
@@ -228,10 +228,17 @@ def test_memory(landline, room, verb):
 def test_auto_where_windows_limit(slow, room):
     source, target = (os.path.join(room, n) for n in ("source", "target"))
     want = fill(source, 3 * SIZE)
-    before = slow.relay.connections
-    done = slow.run("get", "--streams", "auto", "box:" + source, target)
-    assert done.returncode == 0 and digest(target) == want
-    assert connections(slow, before) >= 3
+    most = 0
+
+    def tried():
+        nonlocal most
+        before = slow.relay.connections
+        done = slow.run("get", "--overwrite=always", "--streams", "auto", "box:" + source, target)
+        assert done.returncode == 0 and digest(target) == want
+        most = max(most, connections(slow, before))
+        return most >= 3
+    # A busy machine may take from the line what a second connection brings.
+    support.eventually(tried, "a third connection")
 
 
 @pytest.mark.parametrize("options", [[], ["--streams", "auto", "--limit", "8M"], ["--streams", "1"]])

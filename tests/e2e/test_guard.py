@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import signal
-import statistics
 import subprocess
 
 import pytest
@@ -101,10 +100,10 @@ COUNT = ["strace", "-f", "-c", "-U", "calls,name", "-o"]
 
 def system_calls(landline, kind, out):
     counts = []
-    for _ in range(3):  # how many pieces an answer comes in depends on time
+    for _ in range(3):  # how many pieces an answer comes in depends on time, and a busy machine only adds to them
         run_true(landline, kind, *COUNT, out)
         counts.append(calls(out))
-    return statistics.median(counts)
+    return min(counts)
 
 
 def test_system_calls_of_the_client(landline, server, scratch):
@@ -121,7 +120,7 @@ def sends(landline, kind, out):
         run_true(landline, kind, "strace", "-e", "trace=sendto", "-o", out)
         with open(out) as f:
             counts.append(f.read().count("sendto("))
-    return statistics.median(counts)
+    return min(counts)
 
 
 def test_packets_of_the_client(landline, server, scratch):
@@ -156,6 +155,6 @@ def served(landline, server, count, out):
 
 def test_system_calls_of_the_server(landline, server, scratch):
     out = os.path.join(scratch, "calls")
-    few, many = served(landline, server, 20, out), served(landline, server, 70, out)
+    few, many = (min(served(landline, server, count, out) for _ in range(3)) for count in (20, 70))
     subprocess.run([*COUNT, out, "/bin/true"], check=True)
     hold("system calls of the server for one command", (many - few) / 50 - calls(out))

@@ -67,12 +67,13 @@ def test_a_run_that_ran_is_lost(server, landline):
 
 def test_nothing_starts_twice(server, landline):
     """A client whose server dies under it asks again, and is told; the command has run once."""
-    count = os.path.join(landline.scratch, "count")
+    count, gate = os.path.join(landline.scratch, "count"), support.Gate(landline.scratch)
     client = landline.start("run", "--no-broker", "--give-up", "20s", "box", "--", "sh", "-c",
-                            "echo x >> %s; echo started; sleep 3" % count)
+                            "echo x >> %s; echo started; %s" % (count, gate.wait))
     client.stdout.wait_for(b"started")
     restart(server, signal.SIGKILL)
     assert client.wait() == 122
+    gate.open()
     with open(count) as f:
         assert f.read() == "x\n"
 
