@@ -326,7 +326,7 @@ class Runner:
         self.home = os.path.join(scratch, "home")
         self.mark = "LANDLINE_TEST_MARK=%s" % uuid.uuid4().hex
         self.processes = []
-        self.grace = 10.0  # seconds that what was started may take to go after its end was asked for
+        self.grace = 30.0  # seconds that what was started may take to go after its end was asked for
 
     def environment(self, home=None, env=None):
         """The environment of what is started: the caller's, LANDLINE_HOME, and a mark to recognise leftovers by. No

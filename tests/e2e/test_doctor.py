@@ -127,12 +127,15 @@ def ask_box(both, status=0):
 
 def test_a_paired_host(landline):
     with pair.pair(landline) as both:
-        found, _ = ask_box(both)
+        def times():
+            found, _ = ask_box(both)
+            return found if found["landline", "round trip"]["seconds"] < found["landline", "spawn"]["seconds"] else None
+        # A busy machine may hold up the question alone.
+        found = support.eventually(times, "a question that takes less time than a command")
     assert found["host", both.address]["value"] == "connected"
     for step in ("TLS", "identity", "grant", "round trip", "spawn"):
         assert found["landline", step]["state"] == "good" and found["landline", step]["seconds"] > 0
-    assert found["landline", "round trip"]["seconds"] < found["landline", "spawn"]["seconds"]
-    assert abs(float(found["server", "clock"]["value"].split()[0])) < 5
+    assert abs(float(found["server", "clock"]["value"].split()[0])) < 60
     assert found["server", "kernel"]["value"] == "%s %s" % (os.uname().sysname, os.uname().release)
     assert "at most" in found["server", "open files"]["value"]
     assert re.fullmatch(r"at most (\d+|unlimited)", found["server", "processes"]["value"])

@@ -157,8 +157,12 @@ def test_a_paired_host(landline):
         if b"ping_group_range" not in result.stderr:
             assert "PING 127.0.0.1 (127.0.0.1)" in text and "2 received" in text
         assert re.search(r"(?m)^landline: connected in [\d.]+ ms, round trip [\d.]+ ms, `true` in [\d.]+ ms\n\Z", text)
-        found = json.loads(both.run("ping", "--json", "-c", "1", "box").stdout)["landline"]
-        assert found["code"] == "" and 0 < found["round_trip"] < found["true"]
+
+        def told():
+            found = json.loads(both.run("ping", "--json", "-c", "1", "box").stdout)["landline"]
+            assert found["code"] == "" and found["round_trip"] > 0
+            return found["round_trip"] < found["true"]  # a busy machine may hold up the question alone
+        support.eventually(told, "a question that takes less time than a command")
         both.server.stop()
         result = both.run("ping", "-c", "1", "box")
         assert b"landline: box: cannot connect" in result.stdout
