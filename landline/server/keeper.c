@@ -28,21 +28,6 @@ enum {
 
 static const int64_t MS = 1000000;
 
-void keeper_log(struct keeper *keeper, const char *format, ...) {
-    char text[1024];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    if (keeper->config.log != NULL)
-        keeper->config.log(keeper->config.arg, text);
-}
-
-static void host_log(struct service_host *host, const char *text) {
-    struct keeper *keeper = (struct keeper *)((char *)host - offsetof(struct keeper, host));
-    keeper_log(keeper, "%s", text);
-}
-
 /* --- the gate --- */
 
 static void gate_gone(struct keeper *keeper);
@@ -56,7 +41,8 @@ static void from_gate(void *arg, unsigned events) {
 
 static void gate_ended(void *arg, const struct ll_child_end *end) {
     struct keeper *keeper = arg;
-    keeper_log(keeper, end->signal != 0 ? "the gate was killed by signal %d" : "the gate ended with status %d",
+    keeper_log(keeper, LINE_GATE_END,
+               end->signal != 0 ? "the gate was killed by signal %d" : "the gate ended with status %d",
                end->signal != 0 ? end->signal : end->status);
     gate_gone(keeper);
 }
@@ -77,12 +63,14 @@ static void greet(struct keeper *keeper) {
 
 static int spawn_gate(struct keeper *keeper, int theirs) {
     char count[16], key[PATHS_SIZE];
-    int fds[4 + LIMIT_LISTENERS] = {-1, -1, 2, theirs};
+    int fds[4 + LIMIT_LISTENERS] = {-1, -1, -1, theirs};
     struct spawn_child child;
     struct ll_error_info info = {0};
     snprintf(count, sizeof count, "%zu", keeper->listener_count);
     int e = paths_join(key, keeper->store.config, "key");
-    if (e != 0)
+    if (e == 0)
+        e = fds[2] = keeper_hear_gate(keeper);
+    if (e < 0)
         return e;
     memcpy(fds + 4, keeper->listeners, keeper->listener_count * sizeof *fds);
     const char *const argv[] = {"landline: gate", "serve", count, key, keeper->config.gate_user, NULL};
@@ -94,6 +82,7 @@ static int spawn_gate(struct keeper *keeper, int theirs) {
         .family = SPAWN_NEW_SESSION,
     };
     e = spawn_start(&request, &child, &info);
+    close(fds[2]);
     if (e != 0)
         return e;
     keeper->gate_pid = child.pid;
@@ -120,6 +109,7 @@ static int start_gate(struct keeper *keeper) {
     for (int i = 0; i < 2; i++)
         os_setsockopt(ends[i], SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int));
     ipc_init(&keeper->ipc, ends[0], IPC_FROM_KEEPER);
+    keeper->gate_ready = false;
     e = ll_loop_fd(keeper->loop, ends[0], LL_READ, from_gate, keeper, &keeper->ipc_watch);
     if (e == 0)
         greet(keeper);
@@ -144,6 +134,7 @@ static void forget_gate(struct keeper *keeper) {
     if (keeper->gate_pidfd >= 0)
         close(keeper->gate_pidfd);
     keeper->gate_pidfd = -1;
+    keeper_unhear_gate(keeper);
     keeper->gate_pid = keeper->host.gate = 0;
 }
 
@@ -166,7 +157,7 @@ static void gate_due(void *arg) {
         return;
     int e = start_gate(keeper);
     if (e != 0) {
-        keeper_log(keeper, "cannot start the gate: %s", ll_strerror(e));
+        keeper_log(keeper, LINE_OWN, "cannot start the gate: %s", ll_strerror(e));
         if (keeper->gate_pid > 0)
             kill(keeper->gate_pid, SIGKILL);
         gate_gone(keeper);
@@ -206,7 +197,9 @@ static int watch_folder(struct keeper *keeper) {
 
 static int open_parts(struct keeper *keeper, struct ll_error_info *info) {
     char audit[PATHS_SIZE];
-    int e = store_identity(&keeper->store, &keeper->identity, &keeper->host.new_key, info);
+    int e = ll_loop_timer(keeper->loop, LL_NEVER, keeper_log_rest, keeper, &keeper->log_timer);
+    if (e == 0)
+        e = store_identity(&keeper->store, &keeper->identity, &keeper->host.new_key, info);
     if (e == 0 && (e = tls_random(&keeper->salt, sizeof keeper->salt)) != 0)
         error_at(info, e, "make", "random numbers");
     if (e == 0)
@@ -240,12 +233,13 @@ int keeper_open(struct keeper **out, ll_loop *loop, const struct keeper_config *
         .listener_count = config->listener_count,
         .ipc = {.fd = -1},
         .gate_pidfd = -1,
+        .gate_said = -1,
         .folder = -1,
         .end_at = LL_NEVER,
     };
     memcpy(keeper->listeners, config->listeners, config->listener_count * sizeof(int));
     keeper->host = (struct service_host){
-        .loop = loop, .folder = keeper->store.state, .audit = -1, .log = host_log, .alone = config->program != NULL};
+        .loop = loop, .folder = keeper->store.state, .audit = -1, .alone = config->program != NULL};
     process_raise_descriptors();
     int e = open_parts(keeper, info);
     if (e != 0)
@@ -265,6 +259,9 @@ void keeper_close(struct keeper *keeper) {
     file_workers_close(&keeper->host);
     runs_close(keeper->host.runs);
     ll_timer_free(keeper->gate_timer);
+    if (keeper->log_timer != NULL)
+        keeper_log_rest(keeper);
+    ll_timer_free(keeper->log_timer);
     ll_watch_free(keeper->folder_watch);
     if (keeper->folder >= 0)
         close(keeper->folder);

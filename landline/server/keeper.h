@@ -2,7 +2,8 @@
  * that the gate says but which key a connection has proved, and checks every request against the grants itself.
  *
  *   keeper.c        its life: the gate, the grants' file, the end
- *   keeper_peer.c   connections and exchanges: the gate's messages to the services and back */
+ *   keeper_peer.c   connections and exchanges: the gate's messages to the services and back
+ *   keeper_log.c    the server's log, and who may fill it */
 #ifndef LANDLINE_SERVER_KEEPER_H
 #define LANDLINE_SERVER_KEEPER_H
 
@@ -49,6 +50,15 @@ struct errand {
     bool waiting, refused;
 };
 
+/* Kinds of lines in the log. All but the first have a share each, LIMIT_LOG_LINES in LIMIT_LOG_MS. */
+enum keeper_line {
+    LINE_OWN,      /* what others cannot cause, or not often */
+    LINE_GATE,     /* what a gate says, and what is wrong with it */
+    LINE_GATE_END, /* it has ended */
+    LINE_ENROL,    /* a key that was not let in */
+    LINE_KINDS,
+};
+
 struct keeper {
     ll_loop *loop;
     struct keeper_config config;
@@ -63,10 +73,16 @@ struct keeper {
     ll_watch *ipc_watch;
     pid_t gate_pid;
     int gate_pidfd;
+    int gate_said; /* its standard error; -1: none */
+    ll_watch *said_watch;
     ll_child *gate_child;
     struct gate *inside;  /* the gate where it is part of this process */
     ll_timer *gate_timer; /* to start the next one */
     int64_t gate_started, gate_pause;
+    bool gate_ready; /* it has said so */
+
+    uint64_t lines[LINE_KINDS]; /* of the log, since the timer was set */
+    ll_timer *log_timer;
 
     int folder; /* tells of changes in the store's */
     ll_watch *folder_watch;
@@ -87,7 +103,16 @@ bool keeper_pending(const struct keeper *keeper);
 void keeper_replace_gate(struct keeper *keeper);
 /* Ends: clients are sent away, what runs gets TERM and some time; a second call ends at once. */
 void keeper_stop(struct keeper *keeper);
-void keeper_log(struct keeper *keeper, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* --- keeper_log.c --- */
+
+void keeper_log(struct keeper *keeper, enum keeper_line kind, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Says how many lines were left out; each kind has its whole share again. */
+void keeper_log_rest(void *keeper);
+/* What a gate writes to the descriptor that this returns goes to the log, until keeper_unhear_gate(). Or -errno. */
+int keeper_hear_gate(struct keeper *keeper);
+void keeper_unhear_gate(struct keeper *keeper);
 
 /* --- keeper_peer.c --- */
 

@@ -306,7 +306,7 @@ static struct clocks get_clocks(struct reader *r) {
 /* A gate that speaks of more connections than it can have lies, and is replaced. */
 static void connected(struct keeper *keeper, const struct ipc_message *m) {
     if (keeper->links.count == LIMIT_LINKS) {
-        keeper_log(keeper, "the gate speaks of more connections than it can have");
+        keeper_log(keeper, LINE_GATE, "the gate speaks of more connections than it can have");
         keeper->ipc.ended = true;
         return;
     }
@@ -347,11 +347,11 @@ static void enrol(struct keeper *keeper, struct link *link, const struct ipc_mes
                                              : CODE_INTERNAL;
     if (e != 0) {
         ll_error_format(&info, text, sizeof text);
-        keeper_log(keeper, "%s at %s was not enrolled: %s", name, link->peer.address,
+        keeper_log(keeper, LINE_ENROL, "%s at %s was not enrolled: %s", name, link->peer.address,
                    code == CODE_INTERNAL ? text : ll_strerror(e));
     } else {
         peer_grants_changed(keeper);
-        keeper_log(keeper, "enrolled %s as '%s' from %s", name, link->peer.label, link->peer.address);
+        keeper_log(keeper, LINE_OWN, "enrolled %s as '%s' from %s", name, link->peer.label, link->peer.address);
     }
     struct ipc *ipc = &keeper->ipc;
     size_t mark = ipc_begin(ipc, IPC_ENROLLED, 0, link->number, 0);
@@ -381,7 +381,7 @@ void peer_grants_changed(struct keeper *keeper) {
     char text[512];
     if (store_grants(&keeper->store, &fresh, &info) != 0) {
         ll_error_format(&info, text, sizeof text);
-        keeper_log(keeper, "the grants were not read, those before hold: %s", text);
+        keeper_log(keeper, LINE_OWN, "the grants were not read, those before hold: %s", text);
         grants_free(&fresh);
         return;
     }
@@ -402,9 +402,10 @@ void peer_gate_lost(struct keeper *keeper) {
     map_free(&keeper->links);
 }
 
-static void gate_ready(struct keeper *keeper, struct slice payload) {
-    char text[256];
-    escape_bytes(text, sizeof text, payload.data, payload.size);
+static void gate_ready(struct keeper *keeper) {
+    if (keeper->gate_ready)
+        return;
+    keeper->gate_ready = true;
     if (keeper->config.ready != NULL)
         keeper->config.ready(keeper->config.arg);
     keeper->gate_pause = 0;
@@ -413,7 +414,7 @@ static void gate_ready(struct keeper *keeper, struct slice payload) {
 static void from_gate(struct keeper *keeper, struct slice payload) {
     char text[1024];
     escape_sentence(text, sizeof text, payload.data, payload.size);
-    keeper_log(keeper, "gate: %s", text);
+    keeper_log(keeper, LINE_GATE, "gate: %s", text);
 }
 
 static void set_clocks(struct link *link, struct slice payload) {
@@ -424,7 +425,7 @@ static void set_clocks(struct link *link, struct slice payload) {
 static void take_message(struct keeper *keeper, const struct ipc_message *m) {
     struct link *link = m->connection != 0 ? map_get(&keeper->links, m->connection) : NULL;
     if (m->type == IPC_READY)
-        gate_ready(keeper, m->payload);
+        gate_ready(keeper);
     else if (m->type == IPC_LOG)
         from_gate(keeper, m->payload);
     else if (m->type == IPC_CONNECTED)

@@ -50,8 +50,6 @@ struct service_host {
     int audit;    /* descriptor of the audit log, -1: none */
     bool new_key; /* the server's key was made by this start: nobody was ever asked for anything under it */
     bool alone;   /* the process is the server's: no other code in it handles signals */
-    /* One line for the server's log; printable already. */
-    void (*log)(struct service_host *host, const char *text);
 };
 
 /* NULL where there is none. */

@@ -121,6 +121,8 @@ enum {
     LIMIT_BUSY_TURN_MS = 20,       /* … and between two of them lies so much */
     LIMIT_STRANGERS = 1024,        /* connections that have not proved an enrolled key yet … */
     LIMIT_STRANGERS_SOURCE = 128,  /* … and how many of them one address may have */
+    LIMIT_LOG_LINES = 20,          /* of a kind that others can cause, in the server's log … */
+    LIMIT_LOG_MS = 60 * 1000,      /* … in so long; then one that says how many more there were */
     LIMIT_RUNS = 10000,            /* running at once */
     LIMIT_TRANSFERS = 1024,        /* under way at once: each is a process of up to 5 MiB … */
     LIMIT_TRANSFERS_KEY = 256,     /* … and how many of them are one key's */
