@@ -139,15 +139,19 @@ def test_nobody_waits_for_it(warm):
 
 def test_fifty_at_once(warm):
     pid = warm.leave()
-    before = warm.relay.connections
 
     def one(i):
         return warm.run("run", "box", "--", "sh", "-c", "echo %d; cat; exit %d" % (i, i % 7), input=b"%d" % i)
 
-    with concurrent.futures.ThreadPoolExecutor(50) as pool:
-        for i, done in enumerate(pool.map(one, range(50))):
-            assert (done.returncode, done.stdout) == (i % 7, b"%d\n%d" % (i, i)), done.stderr
-    assert warm.relay.connections == before and warm.broker() == pid
+    def all_over_it():
+        """On a busy machine one may have to wait for the broker longer than it does, and connects by itself."""
+        before = warm.relay.connections
+        with concurrent.futures.ThreadPoolExecutor(50) as pool:
+            for i, done in enumerate(pool.map(one, range(50))):
+                assert (done.returncode, done.stdout) == (i % 7, b"%d\n%d" % (i, i)), done.stderr
+        return warm.relay.connections == before
+    support.eventually(all_over_it, "fifty over one connection")
+    assert warm.broker() == pid
 
 
 def test_first_calls_at_once_leave_one(warm):

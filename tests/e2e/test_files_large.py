@@ -23,7 +23,7 @@ import unicodedata
 import pytest
 
 import support
-from test_files import digest, fill, leftovers, picture
+from test_files import digest, fill, leftovers, picture, unfinished
 from pair import pair
 from test_files_faults import block, start
 
@@ -218,7 +218,7 @@ class Terminal:
 @pytest.mark.parametrize("columns", [20, 80, 300])
 def test_interrupted_on_a_terminal(box, columns):
     source, target = (os.path.join(box.landline.scratch, n) for n in ("source", "target"))
-    want = fill(source, 24000000)
+    want = fill(source, 60000000)
     terminal = Terminal(box, columns, "get", "--limit", "6M", "box:" + source, target)
     try:
         def proved():
@@ -350,11 +350,6 @@ def anonymous_memory(pid):
 
 def worker_of(keeper, gate):
     return next((pid for pid in support.children(keeper) if pid != gate), 0)
-
-
-def unfinished(folder):
-    """How much there is of what has no name yet."""
-    return sum(os.path.getsize(os.path.join(folder, name)) for name in leftovers(folder))
 
 
 def test_a_disk_that_stands_still(landline):
