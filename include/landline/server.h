@@ -16,8 +16,10 @@
  * `landline serve` has its network side in a process of its own, locked in; here everything is in yours, without a
  * sandbox. Where strangers can reach the port, prefer `landline serve`.
  *
- * Two things are changed for the whole process: it becomes the parent of its runs' orphans (PR_SET_CHILD_SUBREAPER), and its
- * soft limit of descriptors is raised to the hard one. Nothing is printed, no signal handler is installed.
+ * One thing is changed for the whole process: its soft limit of descriptors is raised to the hard one. Nothing is printed, no
+ * signal handler is installed. The programs that it starts are collected by itself, each by its own number, at the latest in
+ * ll_server_free(); other children of the process are left alone, and SIGCHLD must not be ignored. Requests for get, put and ls are
+ * refused, for the processes that serve files are the program `landline`.
  *
  * Threads: a server and its requests belong to one thread at a time. Functions return 0 or a count, or a negative code of
  * landline/error.h. Callbacks run inside ll_server_step() only, must not wait, and may call anything here but
@@ -80,7 +82,8 @@ struct ll_serve_options {
  * -EWOULDBLOCK (another server has the folder), -ENOMEM, -errno. */
 LL_API int ll_server_open(const struct ll_serve_options *options, ll_server **out, struct ll_error_info *info);
 
-/* Ends it: connections are closed, commands that run are killed. NULL is fine. Not inside a callback. */
+/* Ends it: connections are closed, commands that run are killed and collected, which takes a second at most. NULL is fine. Not
+ * inside a callback. */
 LL_API void ll_server_free(ll_server *server);
 
 /* One pass: waits until something is to be done, at most until `deadline`, and does it. 0 or more; negative: it cannot go on

@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "landline/service/file_worker.h"
+
 enum { MOST_ROUNDS = 8 }; /* of looking for processes that were born meanwhile */
 
 struct process {
@@ -104,9 +106,10 @@ static void mark_group(const struct run *run, struct processes *all) {
  * descendants. */
 static void mark(const struct run *run, struct processes *all) {
     pid_t self = getpid();
+    bool anywhere = !run->runs->host->alone; /* orphans do not come to us */
     for (size_t i = 0; i < all->count; i++) {
         struct process *p = &all->list[i];
-        bool orphan = p->parent == self || p->parent == 1;
+        bool orphan = anywhere || p->parent == self || p->parent == 1;
         p->ours = p->pid != self && ((run->pid != 0 && p->pid == run->pid) ||
                                      ((p->session == run->session || orphan) && carries_id(p->pid, &run->id)));
     }
@@ -174,6 +177,8 @@ void run_reap_strays(struct runs *runs) {
         if (end == at)
             break;
         bool known = (pid_t)pid == runs->host->gate;
+        for (const struct file_worker *w = runs->host->workers; w != NULL && !known; w = w->next)
+            known = w->child.pid == (pid_t)pid;
         for (const struct run *run = runs->list; run != NULL && !known; run = run->next)
             known = run->pid == (pid_t)pid;
         siginfo_t info = {0};

@@ -22,6 +22,7 @@
 enum {
     MOST_LEDGER = 256 << 20, /* bytes of its file */
     SWEEP_MS = 2000,
+    DYING_MS = 1000, /* of what was killed */
 };
 
 static const int64_t MS = 1000000;
@@ -117,7 +118,8 @@ static int append(struct runs *runs, const struct buf *record) {
 
 static void sweep(void *arg) {
     struct runs *runs = arg;
-    run_reap_strays(runs);
+    if (runs->host->alone)
+        run_reap_strays(runs);
     groups_sweep(&runs->groups);
     runs_expire(runs);
     runs_settle(runs);
@@ -179,7 +181,9 @@ int runs_open(struct runs **out, struct service_host *host, struct ll_error_info
         runs_close(runs);
         return e;
     }
-    process_adopt_orphans();
+    /* In a program of somebody else's they are left to the system: nobody could tell those that have ended from its own children. */
+    if (host->alone)
+        process_adopt_orphans();
     groups_open(&runs->groups, runs_instance(runs)); /* without, runs end as well as may be */
     *out = runs;
     return 0;
@@ -188,11 +192,15 @@ int runs_open(struct runs **out, struct service_host *host, struct ll_error_info
 void runs_close(struct runs *runs) {
     if (runs == NULL)
         return;
-    while (runs->list != NULL) {
-        struct run *run = runs->list;
+    for (struct run *run = runs->list; run != NULL; run = run->next)
         if (!run->finished || run->kill_at != LL_NEVER)
             run_signal_tree(run, SIGKILL);
-        run_free(run);
+    /* The process may go on, and it is not its part to collect ours. */
+    int64_t deadline = clock_after(clock_now(), DYING_MS * MS);
+    while (runs->list != NULL) {
+        if (runs->list->pid != 0 && runs->list->pidfd >= 0)
+            spawn_collect(runs->list->pidfd, deadline);
+        run_free(runs->list);
     }
     groups_close(&runs->groups);
     ll_timer_free(runs->sweep);

@@ -100,7 +100,7 @@ static int spawn(struct file_worker *w, const struct account *as, bool change, c
     const char *const env[] = {home, "PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8", NULL};
     const struct spawn_request request = {
         .argv = argv,
-        .file = "/proc/self/exe",
+        .file = "/proc/self/exe", /* landline, where the process is the server's */
         .env = env,
         .fds = fds,
         .fd_count = 7,
@@ -311,6 +311,10 @@ static const char *full(const struct file_worker *w) {
 }
 
 static void opened(struct exchange *x, uint8_t flags, struct slice request) {
+    if (!x->host->alone) {
+        x->ops->refused(x, CODE_UNKNOWN_SERVICE, 0, "a server inside a program serves no files");
+        return;
+    }
     const char *why = run_forbidden_account(&x->peer->terms);
     if (why != NULL) {
         x->ops->refused(x, CODE_NO_GRANT, 0, why);

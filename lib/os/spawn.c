@@ -19,6 +19,7 @@
 
 #include "lib/base/error.h"
 #include "lib/base/limits.h"
+#include "lib/os/clock.h"
 #include "lib/os/clone_into.h"
 #include "lib/os/spawn_child.h"
 
@@ -187,6 +188,14 @@ void spawn_await(const struct spawn_child *child) {
     struct pollfd end = {.fd = child->pidfd, .events = POLLIN};
     while (child->pidfd >= 0 && poll(&end, 1, -1) < 0 && errno == EINTR)
         ;
+}
+
+void spawn_collect(int pidfd, int64_t deadline) {
+    struct pollfd end = {.fd = pidfd, .events = POLLIN};
+    siginfo_t info;
+    while (poll(&end, 1, clock_milliseconds(clock_now(), deadline)) < 0 && errno == EINTR)
+        ;
+    waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
 }
 
 int spawn_signal(const struct spawn_child *child, int signal) {

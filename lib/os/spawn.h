@@ -100,6 +100,9 @@ int spawn_reap(struct spawn_child *child, struct spawn_result *result);
 /* Waits until it has ended, also through signals; it is not collected. For those who have no loop. */
 void spawn_await(const struct spawn_child *child);
 
+/* Waits for the end of the child behind a pidfd, at most until `deadline` on clock_now(), and collects it. The pidfd stays the caller's. */
+void spawn_collect(int pidfd, int64_t deadline);
+
 /* A signal to the program, or to its whole process group. 0, -ESRCH when it has ended (a group: when none of it is left),
  * -EPERM. Before spawn_reap() the number cannot have passed to somebody else, after it it can: -ESRCH then, nothing is
  * sent. A group whose first process has ended and was not reaped can still be signalled. */

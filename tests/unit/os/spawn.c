@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/base/limits.h"
+#include "lib/os/clock.h"
 
 static struct spawn_result finish(struct spawn_child *child) {
     struct pollfd p = {.fd = child->pidfd, .events = POLLIN};
@@ -507,6 +508,20 @@ static void waits_for_the_end(void **state) {
     spawn_await(&child); /* collected: nothing to wait for */
 }
 
+static void collects_until_a_deadline(void **state) {
+    (void)state;
+    const char *argv[] = {"tail", "-f", "/dev/null", NULL};
+    struct spawn_request request = {.argv = argv};
+    struct spawn_child child;
+    struct spawn_result result;
+    assert_int_equal(spawn_start(&request, &child, NULL), 0);
+    spawn_collect(child.pidfd, 0); /* long ago */
+    assert_int_equal(spawn_reap(&child, &result), -EAGAIN);
+    assert_int_equal(spawn_signal(&child, SIGKILL), 0);
+    spawn_collect(child.pidfd, clock_after(clock_now(), INT64_C(30000000000)));
+    assert_int_equal(spawn_reap(&child, &result), -ECHILD);
+}
+
 static void *spawn_many(void *failed) {
     for (int i = 0; i < 50; i++) {
         struct spawn_request request = shell("exit 9");
@@ -556,6 +571,7 @@ int main(void) {
         cmocka_unit_test(makes_pipes_for_output),
         cmocka_unit_test(raises_the_limit_of_descriptors_for_itself_only),
         cmocka_unit_test(waits_for_the_end),
+        cmocka_unit_test(collects_until_a_deadline),
         cmocka_unit_test(works_from_many_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

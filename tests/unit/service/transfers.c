@@ -26,7 +26,7 @@ static void note(struct exchange *x, uint16_t code, uint32_t error, const char *
 static uint16_t refusal(size_t all, size_t of_key, size_t waiting) {
     static const struct exchange_ops ops = {.refused = note};
     const struct passwd *user = geteuid() == 0 ? getpwuid(0) : NULL;
-    struct service_host host = {0};
+    struct service_host host = {.alone = true};
     struct peer peer = {.terms.as = user != NULL ? user->pw_name : NULL};
     struct exchange x = {.ops = &ops, .host = &host, .peer = &peer, .service = service_find("ls", 2)};
     struct buf request;
