@@ -66,7 +66,7 @@ def test_what_nobody_reads_from_a_terminal_is_seen(landline):
 class Endless(cuts.Run):
     """Its command waits for input that does not come."""
 
-    patience = 0.5
+    patience = 3.0
 
     def begin(self, slot):
         waits, self.feed = os.pipe()
