@@ -216,7 +216,7 @@ void client_add(ll_client *client, struct client_job *job) {
     if (client->jobs != NULL)
         client->jobs->previous = job;
     client->jobs = job;
-    job->late = client->is_in && client->link != NULL && link_is_over(client->link);
+    job->late = client->is_in && !client->over_broker && client->link != NULL && link_is_over(client->link);
     if (client_link(client) != NULL)
         open_job(job);
     else if (client->state == CLIENT_IDLE)
