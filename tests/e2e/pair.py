@@ -27,7 +27,7 @@ class Pair:
         assert added.returncode == 0, added.stderr
 
     def serve(self, *options):
-        return self.landline.start("serve", "--listen", "127.0.0.1:0", *options, home=self.server_home)
+        return self.landline.start("serve", "--listen", support.lasting_address(), *options, home=self.server_home)
 
     def invite(self, grant=None, *options):
         """The line, as bytes."""

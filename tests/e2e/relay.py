@@ -34,6 +34,7 @@ class Relay:
         self.lag = lag  # each byte is so many seconds on its way, and …
         self.window = window  # … no more than so many are, in each direction of a connection: window / lag a second
         self.total = total  # with a lag: all connections together carry no more bytes a second
+        self.answers = None  # how often the server may answer on a connection; the rest of what it says is held back
         self.free_at = 0.0  # when the next ones may come
         self.random = random.Random(seed)
         self.lock = threading.Lock()
@@ -122,6 +123,7 @@ class Link:
         self.ended = [False, False]  # the reading end has seen the end of the stream
         self.told = [False, False]  # and has told the other
         self.count = [0, 0]
+        self.turns, self.last = 0, DOWN  # how often the client has spoken, and who spoke last
         self.frozen = self.dead = False
         self.now = None
 
@@ -130,6 +132,7 @@ class Link:
             return
         for d in (UP, DOWN):
             over = self.ended[d] or self.relay.free_at > time.monotonic() or (self.flying[d] and not self.flying[d][-1][1])
+            over = over or (d == DOWN and self.relay.answers is not None and self.turns > self.relay.answers)
             if not over and len(self.held[d]) < self.HELD and self.aloft[d] + len(self.held[d]) < self.relay.window:
                 readers.append(self.sockets[d])
             if self.held[d] and self.due[d] <= time.monotonic():
@@ -177,6 +180,8 @@ class Link:
         except OSError:
             self.end(RST)
             return
+        self.turns += d == UP and self.last == DOWN
+        self.last = d
         if self.relay.lag:
             self.flying[d].append((time.monotonic() + self.relay.lag, data))
             self.aloft[d] += len(data)

@@ -20,7 +20,7 @@ class Server:
         self.start()
 
     def start(self, *options):
-        options = options or ("--listen", "127.0.0.1:0")
+        options = options or ("--listen", support.lasting_address())
         self.process = self.landline.spawn([self.program or support.LANDLINE, "serve", *options, *self.options],
                                            home=self.home, env=self.environment)
         self.address = self.process.listening()

@@ -3,11 +3,13 @@
 import contextlib
 import fcntl
 import os
+import random
 import re
 import select
 import shlex
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -36,6 +38,18 @@ def eventually(condition, what="the condition", timeout=PATIENCE):
         if time.monotonic() > deadline:
             raise AssertionError("%s did not come true within %g s" % (what, timeout))
         time.sleep(0.01)
+
+
+def lasting_address():
+    """An address of loopback for a server that may end and begin anew there. The system gives such a port to nobody who does not
+    name it: one that it had chosen itself would be any client's as soon as the server has gone."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        low, high = map(int, f.read().split())
+    ports = [port for port in range(10000, 65536) if not low <= port <= high] or [0]
+    while True:
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", random.choice(ports)))
+            return "127.0.0.1:%d" % s.getsockname()[1]
 
 
 class Gate:

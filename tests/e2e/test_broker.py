@@ -556,17 +556,20 @@ def test_a_call_that_is_killed_has_left(warm):
 @pytest.mark.parametrize("way", ["broker", "directly"])
 def test_a_signal_whose_answer_is_lost_is_not_sent_again(landline, way):
     """It was done; that cannot be known here, and is not said either way."""
-    with closing(Warm(landline, lag=0.3)) as slow:
+    with closing(Warm(landline)) as warm:
         marks, ready = (os.path.join(landline.scratch, name) for name in ("marks", "ready"))
         script = "trap 'echo one >> %s' USR1; echo > %s; while :; do sleep 0.02; done" % (marks, ready)
-        run = slow.run("run", "--detach", "box", "--", "sh", "-c", script).stdout.decode().strip()
-        slow.settled()
+        run = warm.run("run", "--detach", "box", "--", "sh", "-c", script).stdout.decode().strip()
+        pid = warm.settled()
         support.eventually(lambda: os.path.exists(ready), "the trap")
-        killer = slow.start("kill", *(["--no-broker"] if way == "directly" else []), "box", run, "USR1")
+        warm.relay.answers = 1  # the server's part of a handshake
+        killer = warm.start("kill", *(["--no-broker"] if way == "directly" else []), "box", run, "USR1")
         support.eventually(lambda: os.path.exists(marks), "the signal")
-        slow.relay.cut_all()
+        warm.relay.cut_all()
         assert killer.wait() == 1 and b"it may be done" in killer.stderr.data, killer.stderr.text()
-        assert slow.run("kill", "box", run, "KILL").returncode == 0
+        warm.relay.answers = None
+        gone(pid)  # its connection was cut as well
+        assert warm.run("kill", "box", run, "KILL").returncode == 0
         assert lines(marks) == 1
 
 
