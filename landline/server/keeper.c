@@ -313,7 +313,7 @@ bool keeper_settle(struct keeper *keeper) {
             peer_writable(keeper);
             full = ipc_flush(&keeper->ipc);
         }
-        ll_watch_set(keeper->ipc_watch, LL_READ | (full ? LL_WRITE : 0));
+        ll_watch_set(keeper->ipc_watch, LL_READ | (full || keeper->waiting != NULL ? LL_WRITE : 0));
     }
     if (keeper->ipc.fd >= 0 && keeper->ipc.ended) {
         if (keeper->gate_pid > 0)

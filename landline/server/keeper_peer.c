@@ -69,6 +69,14 @@ static void wait_for_room(struct errand *e) {
     e->keeper->waiting = e;
 }
 
+static bool say_full(struct exchange *x) {
+    struct errand *e = errand_of(x);
+    if (buf_size(&e->keeper->ipc.out) < LIMIT_IPC_AHEAD)
+        return false;
+    wait_for_room(e);
+    return true;
+}
+
 static int say_ring(struct exchange *x, uint8_t channel, int fd, uint64_t size, uint64_t from) {
     struct errand *e = errand_of(x);
     struct ipc *ipc = &e->keeper->ipc;
@@ -136,6 +144,7 @@ static const struct exchange_ops ops = {
     .opened = say_opened,
     .refused = say_refused,
     .output = say_output,
+    .full = say_full,
     .ring = say_ring,
     .direct = say_direct,
     .produced = say_produced,

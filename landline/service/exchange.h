@@ -48,6 +48,8 @@ struct exchange_ops {
     void (*refused)(struct exchange *x, uint16_t code, uint32_t error, const char *text);
     /* Bytes of an output, copied. A service bounds what it sends so by itself: by `sent`, or by having no more. */
     void (*output)(struct exchange *x, uint8_t channel, uint64_t offset, const void *bytes, size_t n);
+    /* Whether much waits to be sent already, of whatever exchange. Then an output that is kept anyway can stay there: `writable` comes. */
+    bool (*full)(struct exchange *x);
     /* From byte `from` on the output is read from the file behind `fd`: byte o at o % size. The descriptor stays the
      * service's. 0, or -EAGAIN: the way is full, call again when `writable` comes. */
     int (*ring)(struct exchange *x, uint8_t channel, int fd, uint64_t size, uint64_t from);

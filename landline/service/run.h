@@ -113,6 +113,7 @@ struct run {
     uint64_t taker_age_ms;  /* … and its age then */
 
     struct watcher *watchers;
+    size_t watching; /* how many */
     struct away {
         struct run_id call;
         bool wants[2];
@@ -160,6 +161,8 @@ void run_unwatch(struct watcher *w, enum exchange_leave why);
 void run_forget_away(struct run *run);
 /* Tells the watchers what is new of an output. */
 void run_tell(struct run *run, int channel);
+/* Tells one of them what could not be told before. */
+void run_tell_watcher(struct watcher *w);
 /* Tells the watchers the ends and the result. */
 void run_tell_end(struct run *run);
 /* How many bytes may be taken from the program. */

@@ -154,12 +154,8 @@ static void control(struct exchange *x, uint8_t kind, struct slice body) {
 
 static void writable(struct exchange *x) {
     struct watcher *w = x->state;
-    if (w == NULL)
-        return;
-    run_tell(w->run, 0);
-    run_tell(w->run, 1);
-    if (w->run->finished)
-        run_tell_end(w->run);
+    if (w != NULL)
+        run_tell_watcher(w);
 }
 
 static void gone(struct exchange *x, enum exchange_leave why) {

@@ -84,6 +84,8 @@ static void tell_one(struct run *run, struct watcher *w, int channel) {
     if (w->leaving || w->out[channel].stopped || w->out[channel].told >= o->spool.end)
         return;
     if (o->ring < 0) {
+        if (w->x->ops->full(w->x))
+            return; /* again when writable */
         struct slice bytes = output_at(o, w->out[channel].told, o->spool.end - w->out[channel].told);
         w->x->ops->output(w->x, number, w->out[channel].told, bytes.data, bytes.size);
         w->out[channel].told = o->spool.end;
@@ -120,6 +122,13 @@ static void tell_end_to(struct run *run, struct watcher *w) {
     w->x->ops->result(w->x, buf_front(&result), buf_size(&result));
     buf_free(&result);
     w->over = true;
+}
+
+void run_tell_watcher(struct watcher *w) {
+    tell_one(w->run, w, 0);
+    tell_one(w->run, w, 1);
+    if (w->run->finished)
+        tell_end_to(w->run, w);
 }
 
 void run_tell_end(struct run *run) {
@@ -355,6 +364,10 @@ void run_forget_away(struct run *run) {
 
 void run_watch(struct run *run, struct exchange *x, const struct arrival *how) {
     uint64_t missed[2] = {0, 0};
+    if (run->watching == LIMIT_RUN_WATCHERS) {
+        x->ops->refused(x, CODE_FULL, 0, "as many watch this run as may");
+        return;
+    }
     struct watcher *w = calloc(1, sizeof *w);
     if (w == NULL || place(run, w, how->have, missed) != 0) {
         x->ops->refused(x, w == NULL ? CODE_INTERNAL : CODE_MALFORMED, 0,
@@ -370,17 +383,15 @@ void run_watch(struct run *run, struct exchange *x, const struct arrival *how) {
     w->age_ms = how->age_ms;
     w->next = run->watchers;
     run->watchers = w;
+    run->watching++;
     x->state = w;
     for (int i = 0; i < 2; i++)
         acknowledge(run, i, w->out[i].acked);
     run->unwatched_at = LL_NEVER;
     note_back(run, w);
     say_opened(run, w, how->state, missed, choose_feeder(run, w, how));
-    tell_one(run, w, 0);
-    tell_one(run, w, 1);
-    if (run->finished)
-        tell_end_to(run, w);
-    else
+    run_tell_watcher(w);
+    if (!run->finished)
         run_touch(run);
     run_set_timer(run);
 }
@@ -391,6 +402,7 @@ void run_unwatch(struct watcher *w, enum exchange_leave why) {
     while (*at != w)
         at = &(*at)->next;
     *at = w->next;
+    run->watching--;
     if (run->feeder == w)
         run->feeder = NULL;
     if (w->leaving)

@@ -128,6 +128,7 @@ enum {
     LIMIT_TRANSFERS_KEY = 256,     /* … and how many of them are one key's */
     LIMIT_GROUPS_FREE = 64,        /* empty control groups that wait for the next runs */
     LIMIT_VARIABLE_NAME = 255,     /* of an environment variable */
+    LIMIT_RUN_WATCHERS = 1024,     /* of one run: what each says is compared with all the others */
     LIMIT_RUN_HEAP = 64 << 10,     /* bytes of one output that stay in memory; then a ring file takes over */
     LIMIT_RUN_RING = 64 << 20,     /* bytes of one output that are kept */
     LIMIT_RUN_TERMINAL = 4 << 10,  /* bytes a watched terminal may be ahead of its watcher */
@@ -135,10 +136,11 @@ enum {
     LIMIT_RESULTS_AGE = 24 * 3600, /* s that a finished run is kept … */
     LIMIT_RESULTS_SIZE = 1 << 30,  /* … within so many bytes of output */
     LIMIT_RESULT_SEGMENTS = 64,
-    LIMIT_IPC_FRAME = (4 << 20) + 1024,                      /* between gate and keeper: an OPEN and its frame */
-    LIMIT_IPC_OUTPUT = 256 << 20,                            /* that wait for the other side */
-    LIMIT_LISTENERS = 12,                                    /* with three others, what spawn hands over */
-    LIMIT_GATE_WINDOW = 1 << 20,                             /* of input, that one stream may have under way */
+    LIMIT_IPC_FRAME = (4 << 20) + 1024, /* between gate and keeper: an OPEN and its frame */
+    LIMIT_IPC_OUTPUT = 256 << 20,       /* that wait for the other side … */
+    LIMIT_IPC_AHEAD = 16 << 20,         /* … so many of them, and outputs wait where they are kept */
+    LIMIT_LISTENERS = 12,               /* with three others, what spawn hands over */
+    LIMIT_GATE_WINDOW = 1 << 20,        /* of input, that one stream may have under way */
     LIMIT_RUN_WAITING = LIMIT_GATE_WINDOW + LIMIT_RUN_INPUT, /* … and that can wait for the program therefore */
     LIMIT_LINKS = LIMIT_CONNECTIONS + LIMIT_STRANGERS,       /* connections that a gate can speak of */
     LIMIT_ERRANDS = 1 << 17,                                 /* requests of all clients that are open at once */
