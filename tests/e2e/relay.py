@@ -44,6 +44,7 @@ class Relay:
         self.links = []
         self.open = True  # False: new connections are refused by resetting them
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.listener.setblocking(False)
         self.port = self.listener.getsockname()[1]
         self.wake_r, self.wake_w = socket.socketpair()
         self.stopped = False
@@ -63,7 +64,8 @@ class Relay:
     def close(self):
         self.stopped = True
         self.wake_w.send(b"x")
-        self.thread.join(10)
+        self.thread.join(60)
+        assert not self.thread.is_alive(), "a relay that goes on would use the descriptors of those that come after it"
         for s in (self.listener, self.wake_r, self.wake_w):
             s.close()
 
@@ -89,7 +91,10 @@ class Relay:
             link.end(FIN)
 
     def _accept(self):
-        client, _ = self.listener.accept()
+        try:
+            client, _ = self.listener.accept()
+        except BlockingIOError:
+            return
         try:
             server = socket.create_connection(self.target, timeout=10) if self.open else None
         except OSError:

@@ -211,7 +211,7 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
-        self.thread.join(10)
+        self.thread.join(support.PATIENCE)
         os.close(self.master)
 
 

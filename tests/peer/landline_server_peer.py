@@ -55,6 +55,8 @@ class Server:
         return "landline://127.0.0.1:%d#%s\n" % (self.port, code)
 
     def close(self):
+        """A thread that still waited in accept() would go on, after a signal, with whatever has the descriptor's number then."""
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     def knocks(self, name):
