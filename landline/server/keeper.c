@@ -13,6 +13,7 @@
 #include "landline/service/file_worker.h"
 #include "landline/service/run.h"
 #include "lib/base/error.h"
+#include "lib/os/clock.h"
 #include "lib/os/folder.h"
 #include "lib/os/process.h"
 #include "lib/os/socket.h"
@@ -21,6 +22,8 @@
 
 enum {
     STOP_GRACE_S = 5,
+    GOODBYE_MS = 1000,   /* for the gate to give the clients the last results, and to end */
+    DYING_MS = 1000,     /* of a gate that was killed */
     FIRST_PAUSE_MS = 50, /* before a gate that died at once is started again; doubles … */
     LAST_PAUSE_MS = 5000,
     QUICK_DEATH_MS = 1000,
@@ -41,9 +44,10 @@ static void from_gate(void *arg, unsigned events) {
 
 static void gate_ended(void *arg, const struct ll_child_end *end) {
     struct keeper *keeper = arg;
-    keeper_log(keeper, LINE_GATE_END,
-               end->signal != 0 ? "the gate was killed by signal %d" : "the gate ended with status %d",
-               end->signal != 0 ? end->signal : end->status);
+    if (!keeper->retired)
+        keeper_log(keeper, LINE_GATE_END,
+                   end->signal != 0 ? "the gate was killed by signal %d" : "the gate ended with status %d",
+                   end->signal != 0 ? end->signal : end->status);
     gate_gone(keeper);
 }
 
@@ -236,6 +240,7 @@ int keeper_open(struct keeper **out, ll_loop *loop, const struct keeper_config *
         .gate_said = -1,
         .folder = -1,
         .end_at = LL_NEVER,
+        .retire_at = LL_NEVER,
     };
     memcpy(keeper->listeners, config->listeners, config->listener_count * sizeof(int));
     keeper->host = (struct service_host){
@@ -252,8 +257,11 @@ int keeper_open(struct keeper **out, ll_loop *loop, const struct keeper_config *
 void keeper_close(struct keeper *keeper) {
     if (keeper == NULL)
         return;
-    if (keeper->gate_pid > 0)
+    /* Only when it has ended is the port free for the next server. */
+    if (keeper->gate_pid > 0) {
         kill(keeper->gate_pid, SIGKILL);
+        spawn_collect(keeper->gate_pidfd, clock_after(clock_now(), DYING_MS * MS));
+    }
     if (keeper->ipc.fd >= 0)
         forget_gate(keeper);
     file_workers_close(&keeper->host);
@@ -289,13 +297,27 @@ void keeper_stop(struct keeper *keeper) {
             run_end(run, 0, (STOP_GRACE_S - 1) * 1000 * MS);
 }
 
-/* When the last run has ended, the clients get its result and are sent away. */
+/* Never later than the whole may take. */
+static int64_t stop_within(const struct keeper *keeper, int64_t ms) {
+    int64_t at = ll_loop_now(keeper->loop) + ms * MS;
+    return at < keeper->end_at ? at : keeper->end_at;
+}
+
+/* When the last run has ended, the clients take its result; then they are sent away, and then the gate ends. */
 static void go_on_stopping(struct keeper *keeper) {
     int64_t now = ll_loop_now(keeper->loop);
-    if (keeper->host.runs->running == 0 && keeper->ipc.fd >= 0 && !keeper->ipc.ended) {
+    bool alone = keeper->ipc.fd < 0 || keeper->ipc.ended;
+    if (keeper->host.runs->running == 0 && keeper->retire_at == LL_NEVER) {
+        keeper->retire_at = stop_within(keeper, GOODBYE_MS);
+        ll_timer_set(keeper->gate_timer, keeper->retire_at);
+    }
+    if (!keeper->retired && !alone &&
+        (now >= keeper->retire_at || (keeper->host.runs->running == 0 && keeper->errands.count == 0))) {
+        keeper->retired = true;
         ipc_send_bytes(&keeper->ipc, IPC_RETIRE, 0, 0, NULL, 0);
         ipc_flush(&keeper->ipc);
-        keeper->ended = true;
+        keeper->end_at = stop_within(keeper, GOODBYE_MS);
+        ll_timer_set(keeper->gate_timer, keeper->end_at);
     }
     if (now >= keeper->end_at || keeper->ipc.fd < 0)
         keeper->ended = true;

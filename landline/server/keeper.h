@@ -89,7 +89,9 @@ struct keeper {
     struct map links, errands;
     uint64_t salt; /* of the errands' keys */
     struct errand *waiting;
-    int64_t end_at; /* LL_NEVER until it is to end */
+    int64_t end_at;    /* LL_NEVER until it is to end */
+    int64_t retire_at; /* the gate, for the server's end: when at the latest */
+    bool retired;      /* it has been told */
     bool ended;
 };
 

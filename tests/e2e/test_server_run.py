@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 
 import pytest
 
@@ -157,9 +158,18 @@ def test_ten_times_the_ring(server, landline):
 
 
 def test_the_end_of_the_server_ends_its_runs(server, landline):
-    client = landline.start("run", "--no-broker", "--give-up", "1s", "box", "--", "sh", "-c", "echo $$; sleep 1000")
-    pid = int(client.stdout.wait_for(rb"(\d+)\n").group(1))
+    """Each client has all the output and the status before it is sent away, and the port is free."""
+    commands = ["sleep 1000", "trap 'echo bye; exit 7' TERM; while :; do sleep 0.05; done"]
+    clients = [landline.start("run", "--no-broker", "--give-up", "1s", "box", "--", "sh", "-c", "echo $$; " + command)
+               for command in commands]
+    pids = [int(client.stdout.wait_for(rb"(\d+)\n").group(1)) for client in clients]
     server.process.signal(signal.SIGTERM)
     assert server.process.wait() == 0
-    assert not support.exists(pid)
-    assert client.wait() in (122, 128 + signal.SIGTERM)
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(server.address)
+        s.listen()
+    assert not any(map(support.exists, pids))
+    assert [client.wait() for client in clients] == [128 + signal.SIGTERM, 7], [c.stderr.text() for c in clients]
+    assert clients[1].stdout.data == b"%d\nbye\n" % pids[1]
+    assert "ended with status" not in server.process.stderr.text()
