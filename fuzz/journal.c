@@ -64,10 +64,11 @@ static void put_journal(const struct sink_dir *dir, const struct sink_file *f, c
 }
 
 static void check_resumed(const struct sink_file *f, const struct sink *s, uint64_t held, const uint8_t *data) {
-    demand(f->at <= held && f->at % TREE_CHUNK == 0 && f->digest.at == f->at);
-    demand(f->resumed == f->at && f->written == f->at && f->proved == f->at);
+    demand(f->at <= held && f->digest.at == f->at && f->resumed == f->at && f->written == f->at);
+    demand(f->proved % TREE_CHUNK == 0 && f->proved <= f->at && f->at - f->proved < TREE_CHUNK);
     if (f->at == 0 || is_believed(s, data))
         return;
+    demand(f->proved == f->at);
     for (uint64_t i = 0; i < f->at / TREE_CHUNK; i++) {
         uint64_t value;
         memcpy(&value, data + HEAD + 8 * i, sizeof value);
@@ -75,21 +76,25 @@ static void check_resumed(const struct sink_file *f, const struct sink *s, uint6
     }
 }
 
-/* One more chunk arrives, the line drops, and the next attempt finds all of it. */
+/* The chunk is completed, the line drops later, and the next attempt finds all of it. */
 static void carry_on(struct sink *s, struct sink_file *first) {
     struct sink_file again = file_of(first->dir, first->fd);
     const uint64_t more = digest_of_zeros();
     digest_init(&again.digest);
     sink_journal_begin(s, first);
     demand(first->journal >= 0);
-    if (first->size - first->at >= TREE_CHUNK) {
+    if (first->size - first->proved >= TREE_CHUNK) {
+        digest_add_zeros(&first->digest, digest_room(&first->digest));
+        demand(digest_close_chunk(&first->digest) == more);
         sink_journal_add(first, more);
-        digest_known_chunk(&first->digest, TREE_CHUNK, more);
-        first->at += TREE_CHUNK;
+        first->proved += TREE_CHUNK;
     }
     demand(first->journal >= 0 && ftruncate(first->fd, WHOLE) == 0);
     sink_journal_resume(s, &again);
-    demand(again.at == first->at && digest_whole(&again.digest) == digest_whole(&first->digest));
+    uint64_t left = WHOLE - first->proved;
+    demand(again.proved == first->proved && again.at == first->proved + (left < TREE_CHUNK ? left : TREE_CHUNK - 1));
+    digest_add_zeros(&first->digest, again.at - first->digest.at);
+    demand(digest_whole(&again.digest) == digest_whole(&first->digest));
     sink_journal_remove(first);
     close(first->journal);
 }

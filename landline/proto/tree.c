@@ -277,7 +277,7 @@ int tree_get_answer(struct slice payload, uint8_t *answer, uint64_t *offset) {
     struct reader r = reader_of(payload.data, payload.size);
     *answer = reader_u8(&r);
     *offset = reader_u64(&r);
-    if (*answer > TREE_WANT || *offset % TREE_CHUNK != 0 || (*answer == TREE_SKIP && *offset != 0))
+    if (*answer > TREE_WANT || (*answer == TREE_SKIP && *offset != 0))
         reader_fail(&r);
     return reader_end(&r);
 }

@@ -71,7 +71,7 @@ struct tree_entry {
 
 enum tree_answer {
     TREE_SKIP = 0, /* the sink does not want the file */
-    TREE_WANT = 1, /* send it from `offset`, a whole number of chunks */
+    TREE_WANT = 1, /* send it from `offset` */
 };
 
 enum tree_state {

@@ -149,20 +149,13 @@ static struct sink_file *new_file(struct sink *s, const struct tree_entry *e, co
     return f;
 }
 
-/* A file is opened when its contents come, but for one that an earlier attempt may have begun: only under its lock can be
- * told how much is there. */
-static void open_early(struct sink *s, struct sink_file *f) {
-    if (s->options->stream < 0 && sink_is_resumable(f) && !f->dir->fresh)
-        sink_begin(s, f);
-}
-
 static int want(struct sink *s, const struct tree_entry *e, const char *name) {
     if (s->wanted >= TREE_PENDING)
         return LL_EPROTOCOL;
     struct sink_file *f = new_file(s, e, name);
     if (f == NULL)
         return -ENOMEM;
-    open_early(s, f);
+    sink_begin_early(s, f);
     s->summary->resumed += f->resumed;
     atomic_fetch_add(&s->report->held, f->resumed);
     *s->last = f;

@@ -71,43 +71,70 @@ static int open_stage(struct sink *s, const struct sink_file *f) {
     return -EBUSY;
 }
 
-bool sink_is_resumable(const struct sink_file *f) {
-    return f->size >= TREE_CHUNK && f->size != TREE_SIZE_UNKNOWN && f->version != 0;
+/* What is smaller is sooner sent again. */
+static bool is_resumable(const struct sink_file *f) {
+    return f->size > TREE_SMALL && f->size != TREE_SIZE_UNKNOWN && f->version != 0;
 }
 
-static int open_target(struct sink *s, struct sink_file *f) {
-    bool keep = sink_is_resumable(f) && (s->options->flags & TREE_NO_RESUME) == 0;
+/* A journal from the first chunk on, so that a process may die. A file of one chunk gets it when an attempt is given up: most of
+ * them never need one. */
+static bool is_large(const struct sink_file *f) {
+    return is_resumable(f) && f->size >= TREE_CHUNK;
+}
+
+static int open_target(struct sink *s, struct sink_file *f, bool keep) {
     f->fd = f->dir->inside ? open_inside(f, keep) : open_stage(s, f);
     if (f->fd < 0)
         return f->fd;
-    if (keep && !f->dir->fresh)
+    if (keep)
         sink_journal_resume(s, f);
-    /* Holes are not written: behind what is proved nothing may stand. */
+    /* Holes are not written: behind what is kept nothing may stand. */
     if (!f->dir->fresh && ftruncate(f->fd, (off_t)f->resumed) != 0)
         return -errno;
-    sink_journal_begin(s, f);
+    if (is_large(f))
+        sink_journal_begin(s, f);
+    else if (keep)
+        sink_journal_remove(f);
     return 0;
 }
 
-void sink_begin(struct sink *s, struct sink_file *f) {
+static void begin(struct sink *s, struct sink_file *f, bool keep) {
     f->opened = true;
-    if (s->options->stream >= 0) {
-        f->fd = s->options->stream;
-        return;
-    }
-    int e = open_target(s, f);
+    f->left = keep;
+    int e = open_target(s, f, keep);
     if (e != 0) {
         sink_problem(s, f->dir, f->name, -e, e == -EWOULDBLOCK ? "another transfer is at work on it" : NULL);
         f->failed = true;
     }
 }
 
-void sink_drop(const struct sink *s, const struct sink_file *f) {
+void sink_begin(struct sink *s, struct sink_file *f) {
+    if (s->options->stream < 0) {
+        begin(s, f, false);
+        return;
+    }
+    f->opened = true;
+    f->fd = s->options->stream;
+}
+
+void sink_begin_early(struct sink *s, struct sink_file *f) {
+    struct stat st;
+    bool keep = s->options->stream < 0 && (s->options->flags & TREE_NO_RESUME) == 0 && is_resumable(f);
+    if (keep && !f->dir->fresh && fstatat(f->dir->fd, f->disk, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        begin(s, f, true);
+}
+
+void sink_drop(struct sink *s, struct sink_file *f) {
     /* What is unfinished must not be seen with a tree that will be; what is wrong is of no use to a later attempt. */
-    bool is_seen = f->dir->inside && !s->aborting, is_useless = f->spoilt || !sink_is_resumable(f);
-    if (s->options->stream < 0 && (is_seen || (is_useless && f->fd >= 0))) {
+    bool is_seen = f->dir->inside && !s->aborting,
+         is_useless = f->spoilt || (s->aborting ? !is_resumable(f) : !is_large(f));
+    if (s->options->stream >= 0)
+        return;
+    if (is_seen || (is_useless && f->fd >= 0)) {
         sink_journal_remove(f);
         unlinkat(f->dir->fd, f->disk, 0);
+    } else if (f->fd >= 0 && f->journal < 0) {
+        sink_journal_begin(s, f);
     }
 }
 
@@ -231,7 +258,7 @@ int sink_digest(struct sink *s, uint64_t end, uint64_t digest) {
 
 void sink_complete(struct sink *s, struct sink_file *f, uint64_t digest) {
     const struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, f->mtime};
-    bool mode_is_right = f->dir->inside && (f->mode & s->umask) == 0 && (f->mode & 0600) == 0600 && f->resumed == 0;
+    bool mode_is_right = f->dir->inside && (f->mode & s->umask) == 0 && (f->mode & 0600) == 0600 && !f->left;
     int e = 0;
     if (s->options->stream < 0) {
         /* A hole at the end; and nothing of a longer attempt may remain. */
@@ -253,9 +280,9 @@ void sink_complete(struct sink *s, struct sink_file *f, uint64_t digest) {
     s->summary->files++;
     sink_hard_later(s, f, s->options->stream < 0);
     report_receipt(s->report, &(struct transfer_receipt){path, f->at, digest, f->resumed, true, false});
-    if (f->dir->inside)
+    if (f->dir->inside && f->journal >= 0)
         sink_journal_remove(f);
-    else if (s->options->stream < 0) {
+    else if (!f->dir->inside && s->options->stream < 0) {
         sink_publish(s, f->dir, f->disk, f->name, false, f->fd);
         f->fd = -1;
     }

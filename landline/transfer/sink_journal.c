@@ -1,4 +1,4 @@
-/* The journal of a large file: which of its chunks are written and proved.
+/* The journal of a file: which of its chunks are written and proved.
  *
  * A head (magic, boot, size, time and version of the source's file, inode of ours), then eight bytes for each chunk in order. A
  * line that drops and a process that dies lose nothing that was written; a machine that stops may, and who copies the folder
@@ -61,7 +61,29 @@ static void enter_chunks(struct sink_file *f, int journal, int fd, bool believed
         digest_known_chunk(&f->digest, TREE_CHUNK, be64toh(value));
         f->at += TREE_CHUNK;
     }
-    f->resumed = f->written = f->proved = f->at;
+    f->proved = f->at;
+}
+
+/* What stands behind them was written in order, from that state of the source's file: its chunk's digest will prove it. So much of the
+ * chunk has to be left that the source has a last byte to send, and says the digest. */
+static void enter_rest(struct sink_file *f, int fd) {
+    struct stat st;
+    char *piece = malloc(TREE_PIECE);
+    uint64_t end = f->at + TREE_CHUNK - 1;
+    end = end < f->size ? end : f->size;
+    if (fstat(fd, &st) != 0)
+        end = 0;
+    else if ((uint64_t)st.st_size < end)
+        end = (uint64_t)st.st_size;
+    while (piece != NULL && f->at < end) {
+        uint64_t left = end - f->at;
+        ssize_t n = pread(fd, piece, left < TREE_PIECE ? (size_t)left : TREE_PIECE, (off_t)f->at);
+        if (n <= 0)
+            break;
+        digest_add(&f->digest, piece, (size_t)n);
+        f->at += (uint64_t)n;
+    }
+    free(piece);
 }
 
 void sink_journal_resume(struct sink *s, struct sink_file *f) {
@@ -77,8 +99,12 @@ void sink_journal_resume(struct sink *s, struct sink_file *f) {
         bool believed = memcmp(is.boot, must.boot, sizeof is.boot) == 0 && is.inode == must.inode;
         memcpy(is.boot, must.boot, sizeof is.boot);
         is.inode = must.inode;
-        if (memcmp(&is, &must, sizeof is) == 0)
+        bool fits = memcmp(&is, &must, sizeof is) == 0;
+        if (fits)
             enter_chunks(f, journal, f->fd, believed);
+        if (fits && believed)
+            enter_rest(f, f->fd);
+        f->resumed = f->written = f->at;
     }
     close(journal);
 }
@@ -87,12 +113,10 @@ void sink_journal_resume(struct sink *s, struct sink_file *f) {
 void sink_journal_begin(struct sink *s, struct sink_file *f) {
     char name[STAGE_NAME];
     struct head h = head_of(s, f);
-    if (!sink_is_resumable(f))
-        return;
     sink_journal_name(f->name, name);
     /* A new one is really new; neither may be something else that was laid there, nor hold us up. */
     int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    if (f->resumed == 0) {
+    if (f->resumed < TREE_CHUNK) {
         unlinkat(f->dir->fd, name, 0);
         flags |= O_CREAT | O_EXCL;
     }
@@ -115,8 +139,6 @@ void sink_journal_add(struct sink_file *f, uint64_t digest) {
 
 void sink_journal_remove(const struct sink_file *f) {
     char name[STAGE_NAME];
-    if (f->journal < 0)
-        return;
     sink_journal_name(f->name, name);
     unlinkat(f->dir->fd, name, 0);
 }

@@ -40,10 +40,11 @@ struct sink_file {
     struct sink_dir *dir;
     int fd, journal;             /* -1: not open */
     bool opened, failed, spoilt; /* spoilt: what was written so far is wrong, not only incomplete */
+    bool left;                   /* an earlier attempt made it */
     uint16_t mode;
     struct timespec mtime;
     uint64_t size, group, version, resumed;
-    uint64_t at, written, proved; /* seen; on the disk; with a digest that agreed */
+    uint64_t at, written, proved; /* seen; on the disk; in chunks whose digests agreed */
     struct digest digest;
     struct sink_later *later; /* made when it is complete */
     char name[DISK_NAME], disk[DISK_NAME];
@@ -120,11 +121,12 @@ bool sink_stream_is_whole(const struct sink_stream *told);
 /* Writes them all: 0 or -errno. */
 int sink_write(const struct sink *s, const struct sink_file *f, const void *bytes, size_t n, uint64_t at);
 /* It will not be complete: removes what is there of it, unless a later attempt can go on with that. */
-void sink_drop(const struct sink *s, const struct sink_file *f);
-/* Whether there can be a journal of it. */
-bool sink_is_resumable(const struct sink_file *f);
-/* Opens and locks what f->disk names in f->dir; contents that may be resumed are kept, others go. Sets f->failed. */
+void sink_drop(struct sink *s, struct sink_file *f);
+/* Opens and locks what f->disk names in f->dir; it is empty then. Sets f->failed. */
 void sink_begin(struct sink *s, struct sink_file *f);
+/* The same before the source has its answer, where an earlier attempt left something of the file: what is good of that stays, and
+ * f->at is where to go on. Only under its lock can that be told. */
+void sink_begin_early(struct sink *s, struct sink_file *f);
 /* Everything is there and proved: mode, times, publication. */
 void sink_complete(struct sink *s, struct sink_file *f, uint64_t digest);
 void sink_file_free(struct sink *s, struct sink_file *f);
@@ -145,7 +147,7 @@ int sink_stage_clear(const struct sink_dir *dir, const char *disk);
 void sink_publish(struct sink *s, struct sink_dir *dir, const char *stage, const char *name, bool folder, int lock);
 void sink_publish_all(struct sink *s);
 
-/* sink_journal.c: the chunks of a large file that are proved. */
+/* sink_journal.c: the chunks of a file that are proved. */
 void sink_journal_name(const char *name, char out[STAGE_NAME]);
 /* Looks for a journal that fits the open file; what it proves is entered in f->digest, f->at. */
 void sink_journal_resume(struct sink *s, struct sink_file *f);

@@ -85,13 +85,27 @@ static int finish(struct source *s, uint8_t state, int error) {
     return e;
 }
 
+/* The sink has the beginning of a chunk, whose digest is of all of it. */
+static int read_beginning(struct source *s) {
+    s->at -= s->at % TREE_CHUNK;
+    digest_init(&s->digest);
+    s->digest.at = s->at;
+    for (uint64_t left; (left = source_first(&s->wanted)->offset - s->at) > 0;) {
+        ssize_t n = pread(s->fd, s->scratch, left < TREE_PIECE ? (size_t)left : TREE_PIECE, (off_t)s->at);
+        if (n <= 0)
+            return finish(s, n < 0 ? TREE_UNREADABLE : TREE_CHANGED, n < 0 ? errno : 0);
+        digest_add(&s->digest, s->scratch, (size_t)n);
+        s->at += (uint64_t)n;
+    }
+    return 0;
+}
+
 static int begin(struct source *s, struct source_file *f) {
     struct stat st = {0};
     s->sending = true;
     s->sparse = false;
     s->at = s->data_end = f->offset;
     digest_init(&s->digest);
-    s->digest.at = f->offset;
     s->stream = f->dir == NULL && f->root->stream >= 0;
     s->fd = s->stream ? f->root->stream : source_open(f);
     if (s->fd < 0)
@@ -104,7 +118,7 @@ static int begin(struct source *s, struct source_file *f) {
         return finish(s, TREE_CHANGED, 0);
     s->sparse = (uint64_t)st.st_blocks * 512 < f->size;
     posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    return 0;
+    return read_beginning(s);
 }
 
 /* All that was announced has been read. */

@@ -286,6 +286,28 @@ def test_cuts_cost_nothing(landline, verb, how):
         assert leftovers(folder) == []
 
 
+@pytest.mark.parametrize("size", [3900000, 12000000], ids=["small", "large"])
+@pytest.mark.parametrize("verb", ["get", "put"])
+def test_cuts_that_are_all_less_than_a_chunk_apart(landline, verb, size):
+    """Whatever came counts: no chunk gets through whole before the last connection."""
+    apart, record = 1200000, 262400
+    cuts = (size - apart) // apart
+    with pair(landline, through_relay=True) as box:
+        folder = os.path.join(landline.scratch, "x")
+        os.mkdir(folder)
+        want = fill(os.path.join(folder, "from"), size)
+        direction = relay.DOWN if verb == "get" else relay.UP
+        box.relay.cuts = [relay.Cut(relay.FIN, direction, apart) for _ in range(cuts)]
+        names = [os.path.join(folder, "from"), os.path.join(folder, "to")]
+        names[0 if verb == "get" else 1] = "box:" + names[0 if verb == "get" else 1]
+        done = box.run(verb, "--json", *names)
+        assert done.returncode == 0, done.stderr
+        assert digest(os.path.join(folder, "to")) == want
+        result = json.loads(done.stdout.splitlines()[-1])
+        assert result["resumed"] >= cuts * (apart - 2 * record), result
+        assert leftovers(folder) == []
+
+
 @pytest.mark.parametrize("verb", ["get", "put"])
 def test_what_was_there_is_not_what_an_earlier_attempt_left(landline, verb):
     with pair(landline, through_relay=True) as box:

@@ -258,7 +258,6 @@ def test_times_of_any_age(target, seconds):
 LIES = {
     "not asked": [record(ANSWER, struct.pack(">BQ", 1, 0))] * 2,
     "beyond the end": [record(ANSWER, struct.pack(">BQ", 1, CHUNK * 9))],
-    "no whole chunk": [record(ANSWER, struct.pack(">BQ", 1, 1))],
     "neither yes nor no": [record(ANSWER, struct.pack(">BQ", 2, 0))],
     "over before the end": [record(SUMMARY, bytes(56))],
     "a source's record": [over],

@@ -358,6 +358,28 @@ static void one_large_file(void **state) {
     same_tree(from, to);
 }
 
+/* A line that never carries a whole chunk: what each attempt brought counts, to the record that was cut. */
+static void cuts_within_chunks(void **state) {
+    static const size_t sizes[] = {TREE_CHUNK - 1, 9000001};
+    enum { CUT = 1000000, LOST = TREE_HEAD + TREE_RECORD };
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        unsigned attempts = 0, most = (unsigned)(sizes[i] / (CUT - LOST)) + 2;
+        random_file(from, "big", sizes[i], 5);
+        struct run r = plain("big");
+        r.cut = CUT;
+        do
+            transfer(&r);
+        while (r.sink_result != 0 && ++attempts < most);
+        assert_int_equal(r.sink_result, 0);
+        assert_true(attempts >= sizes[i] / CUT);
+        assert_int_equal(r.sink_summary.failures, 0);
+        assert_int_equal(r.sink_summary.resumed + r.sink_summary.bytes, sizes[i]);
+        same_tree(from, to);
+        assert_int_equal(unlinkat(from, "big", 0) | unlinkat(to, "big", 0), 0);
+    }
+}
+
 /* Another file of the same name, size and time comes between two attempts: nothing of the first is in what arrives. */
 static void another_large_file(void **state) {
     (void)state;
@@ -559,6 +581,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(compressed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(cut_anywhere, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_large_file, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(cuts_within_chunks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_large_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_tree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(policies, set_up, tear_down),
