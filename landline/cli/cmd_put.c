@@ -11,6 +11,7 @@
 #include "landline/transfer/source.h"
 #include "lib/base/limits.h"
 #include "lib/os/random.h"
+#include "lib/os/ring.h"
 
 static const char about[] =
     "Sends files and whole folders, as cp would: into DEST if that is a folder there or ends in a slash, else under "
@@ -28,7 +29,8 @@ struct put {
     char host[256];
     const char *destination;
     struct place_sources sources;
-    bool stream, stream_used;
+    bool stream;
+    struct source_stream input;
     uint64_t missing;
 };
 
@@ -39,13 +41,23 @@ static int engine(void *arg, struct transfer_io *io) {
                                          (uint8_t)((p->checksum ? TREE_WITH_DIGESTS : 0) | (shown ? TREE_TOTALS : 0) |
                                                    (p->t.streams > 1 ? TREE_SPLITS : 0)),
                                      .compress = p->compress};
-    if (p->stream && p->stream_used)
-        return -ESPIPE; /* what was read from a pipe cannot be read again */
-    p->stream_used = p->stream;
     io->rate = p->limit;
-    const struct source_root input = {.dir = -1, .name = "stdin", .stream = STDIN_FILENO};
+    const struct source_root input = {.dir = -1, .name = "stdin", .stream = &p->input};
     return source_run(io, p->stream ? &input : p->sources.roots, p->stream ? 1 : p->sources.count, &options,
                       &p->t.progress.report, &p->t.summary);
+}
+
+/* Of each connection the window and the rings of both sides can be under way, in which packed contents are several times as much; and
+ * the digest needs the chunk from its beginning. */
+static int open_input(struct put *p) {
+    enum { UNDER_WAY = LIMIT_WINDOW_SPLIT + 2 * RING_SIZE, PACKED = 6 };
+    unsigned streams = p->t.streams > 1 ? TREE_STREAMS : 1, packed = p->compress != TREE_PLAIN ? PACKED : 1;
+    p->input = (struct source_stream){.fd = STDIN_FILENO, .keeps = TREE_CHUNK + (size_t)UNDER_WAY * streams * packed};
+    int e = random_bytes(&p->input.version, sizeof p->input.version);
+    p->input.version |= 1; /* 0 would be none */
+    if (e != 0)
+        cli_error("standard input: %s", ll_strerror(e));
+    return e;
 }
 
 static void tell_twin(void *arg, const char *name) {
@@ -132,8 +144,9 @@ int cmd_put(const struct command *self, int argc, char **argv) {
         p->t.host = p->host;
         if (p->limit > 0 && p->t.streams == TRANSFER_AUTO)
             p->t.streams = 1; /* what holds it up is known */
-        status = run(p, operands.count - 1);
+        status = p->stream && open_input(p) != 0 ? EXIT_FAILED : run(p, operands.count - 1);
     }
+    source_stream_free(&p->input);
     place_free(&p->sources);
     free(p);
     return status;

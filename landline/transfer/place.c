@@ -73,7 +73,7 @@ static int add_root(struct place_sources *out, int dir, const char *at, const ch
         close(dir);
         return -ENOMEM;
     }
-    out->roots[out->count++] = (struct source_root){.dir = dir, .at = at_copy, .name = name_copy, .stream = -1};
+    out->roots[out->count++] = (struct source_root){.dir = dir, .at = at_copy, .name = name_copy};
     return 0;
 }
 

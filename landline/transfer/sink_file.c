@@ -73,7 +73,7 @@ static int open_stage(struct sink *s, const struct sink_file *f) {
 
 /* What is smaller is sooner sent again. */
 static bool is_resumable(const struct sink_file *f) {
-    return f->size > TREE_SMALL && f->size != TREE_SIZE_UNKNOWN && f->version != 0;
+    return f->size > TREE_SMALL && f->version != 0;
 }
 
 /* A journal from the first chunk on, so that a process may die. A file of one chunk gets it when an attempt is given up: most of
@@ -125,9 +125,10 @@ void sink_begin_early(struct sink *s, struct sink_file *f) {
 }
 
 void sink_drop(struct sink *s, struct sink_file *f) {
-    /* What is unfinished must not be seen with a tree that will be; what is wrong is of no use to a later attempt. */
-    bool is_seen = f->dir->inside && !s->aborting,
-         is_useless = f->spoilt || (s->aborting ? !is_resumable(f) : !is_large(f));
+    /* What is unfinished must not be seen with a tree that will be; what is wrong is of no use to a later attempt, nor is the beginning of
+     * a stream to another command. */
+    bool is_seen = f->dir->inside && !s->aborting, is_stream = f->size == TREE_SIZE_UNKNOWN,
+         is_useless = f->spoilt || (s->aborting ? !is_resumable(f) : is_stream || !is_large(f));
     if (s->options->stream >= 0)
         return;
     if (is_seen || (is_useless && f->fd >= 0)) {

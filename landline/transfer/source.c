@@ -75,7 +75,7 @@ static int hear_answer(struct source *s, struct slice payload) {
     uint64_t offset;
     int e = tree_get_answer(payload, &answer, &offset);
     struct source_file *f = source_first(&s->asked);
-    if (e == 0 && (f == NULL || (offset > (f->size == TREE_SIZE_UNKNOWN ? 0 : f->size) && answer == TREE_WANT)))
+    if (e == 0 && (f == NULL || (offset > f->size && answer == TREE_WANT)))
         e = LL_EPROTOCOL;
     if (e != 0)
         return e;

@@ -2,17 +2,30 @@
 #ifndef LANDLINE_TRANSFER_SOURCE_H
 #define LANDLINE_TRANSFER_SOURCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "landline/proto/tree.h"
 #include "landline/transfer/io.h"
 #include "landline/transfer/report.h"
 
+/* Contents that come from a descriptor, until it ends, and cannot be read twice. So that a later attempt can go on with them, the last
+ * of them are kept. */
+struct source_stream {
+    int fd;           /* not taken */
+    size_t keeps;     /* bytes: a chunk, and all that can be under way to the sink's disk; not 0 */
+    uint64_t version; /* the same in all attempts, and in no other transfer; not 0 */
+    uint64_t taken;   /* read so far … */
+    bool ended;       /* … to the end */
+    char *kept;       /* NULL at first */
+};
+void source_stream_free(struct source_stream *stream);
+
 struct source_root {
-    int dir;          /* the folder it is in; not taken */
-    const char *at;   /* its name there, opened without following a link … */
-    const char *name; /* … and what the sink is told it is called */
-    int stream;       /* not -1: the contents come from this descriptor, until it ends; dir and at are not used */
+    int dir;                      /* the folder it is in; not taken */
+    const char *at;               /* its name there, opened without following a link … */
+    const char *name;             /* … and what the sink is told it is called */
+    struct source_stream *stream; /* not NULL: the contents come from there; dir and at are not used */
 };
 
 struct source_options {

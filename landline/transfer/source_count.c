@@ -61,7 +61,7 @@ static void *count_all(void *arg) {
     struct source_count *c = arg;
     c->good = true;
     for (size_t i = 0; c->good && i < c->root_count; i++)
-        c->good = c->roots[i].stream < 0 && count_entry(c, c->roots[i].dir, c->roots[i].at, 0);
+        c->good = c->roots[i].stream == NULL && count_entry(c, c->roots[i].dir, c->roots[i].at, 0);
     atomic_store(&c->done, true);
     return NULL;
 }

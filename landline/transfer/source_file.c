@@ -68,7 +68,10 @@ static int say_end(struct source *s, const struct source_file *f, uint8_t state,
         report_receipt(s->report, &(struct transfer_receipt){path, s->at, digest_whole(&s->digest), 0, true, false});
     } else {
         s->failures++;
-        report_problem(s->report, path, error, state == TREE_CHANGED ? "it changed while it was read" : NULL);
+        report_problem(s->report, path, error,
+                       state == TREE_CHANGED ? "it changed while it was read"
+                       : error == ESPIPE     ? "what came before the link was lost cannot be read again"
+                                             : NULL);
     }
     return 0;
 }
@@ -85,15 +88,23 @@ static int finish(struct source *s, uint8_t state, int error) {
     return e;
 }
 
+/* How much was read from where it is, or -errno. */
+static ssize_t read_at(struct source *s, void *to, size_t n) {
+    if (s->stream != NULL)
+        return source_stream_read(s->stream, s->at, to, n);
+    ssize_t got = pread(s->fd, to, n, (off_t)s->at);
+    return got < 0 ? -errno : got;
+}
+
 /* The sink has the beginning of a chunk, whose digest is of all of it. */
 static int read_beginning(struct source *s) {
     s->at -= s->at % TREE_CHUNK;
     digest_init(&s->digest);
     s->digest.at = s->at;
     for (uint64_t left; (left = source_first(&s->wanted)->offset - s->at) > 0;) {
-        ssize_t n = pread(s->fd, s->scratch, left < TREE_PIECE ? (size_t)left : TREE_PIECE, (off_t)s->at);
+        ssize_t n = read_at(s, s->scratch, left < TREE_PIECE ? (size_t)left : TREE_PIECE);
         if (n <= 0)
-            return finish(s, n < 0 ? TREE_UNREADABLE : TREE_CHANGED, n < 0 ? errno : 0);
+            return finish(s, n < 0 ? TREE_UNREADABLE : TREE_CHANGED, n < 0 ? (int)-n : 0);
         digest_add(&s->digest, s->scratch, (size_t)n);
         s->at += (uint64_t)n;
     }
@@ -106,12 +117,12 @@ static int begin(struct source *s, struct source_file *f) {
     s->sparse = false;
     s->at = s->data_end = f->offset;
     digest_init(&s->digest);
-    s->stream = f->dir == NULL && f->root->stream >= 0;
-    s->fd = s->stream ? f->root->stream : source_open(f);
+    s->stream = f->dir == NULL ? f->root->stream : NULL;
+    s->fd = s->stream != NULL ? s->stream->fd : source_open(f);
     if (s->fd < 0)
         return finish(s, TREE_UNREADABLE, -s->fd);
-    if (s->stream)
-        return 0;
+    if (s->stream != NULL)
+        return read_beginning(s);
     if (fstat(s->fd, &st) != 0)
         return finish(s, TREE_UNREADABLE, errno);
     if (!same(f, &st))
@@ -166,7 +177,7 @@ static ssize_t read_piece(struct source *s, size_t n, uint8_t **place, const cha
     *place = s->options->compress == TREE_PLAIN ? transfer_io_reserve(s->io, sizeof s->at + n) : NULL;
     char *to = *place != NULL ? (char *)*place + sizeof s->at : s->scratch;
     *bytes = to;
-    return s->stream ? read(s->fd, to, n) : pread(s->fd, to, n, (off_t)s->at);
+    return read_at(s, to, n);
 }
 
 static int send_bytes(struct source *s, uint8_t *place, const char *bytes, size_t n) {
@@ -190,7 +201,7 @@ static int send_piece(struct source *s, const struct source_file *f) {
         n = (size_t)(s->data_end - s->at);
     ssize_t got = read_piece(s, n, &place, &bytes);
     if (got < 0)
-        return errno == EINTR ? 0 : finish(s, TREE_UNREADABLE, errno);
+        return got == -EINTR ? 0 : finish(s, TREE_UNREADABLE, (int)-got);
     if (got == 0)
         return s->stream ? complete(s, source_first(&s->wanted)) : finish(s, TREE_CHANGED, 0);
     digest_add(&s->digest, bytes, (size_t)got);

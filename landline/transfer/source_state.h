@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <sys/stat.h>
+#include <sys/types.h>
 
 #include "landline/transfer/digest.h"
 #include "landline/transfer/source.h"
@@ -68,8 +69,9 @@ struct source {
 
     /* The file that is being sent: wanted's first, once it is open. */
     int fd;
-    bool sending, stream;
-    uint64_t at, data_end; /* data_end: where the extent at hand ends */
+    bool sending;
+    struct source_stream *stream; /* NULL: it is a file */
+    uint64_t at, data_end;        /* data_end: where the extent at hand ends */
     bool sparse;
     struct digest digest;
 
@@ -95,6 +97,9 @@ int source_open(const struct source_file *f);
 int source_proved(struct source *s, struct slice payload);
 /* The digest of all of a file's contents. */
 int source_digest(struct source *s, int fd, uint64_t *digest);
+
+/* source_stream.c: what is at that offset, read or kept. How much; 0 at the end, -errno, -ESPIPE where it is kept no more. */
+ssize_t source_stream_read(struct source_stream *stream, uint64_t at, void *bytes, size_t n);
 
 /* source_pack.c: DATA or PACKED, as the options say. */
 int source_pack(struct source *s, uint64_t offset, const char *bytes, size_t n);

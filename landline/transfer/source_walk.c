@@ -208,7 +208,8 @@ static int announce_stream(struct source *s, const struct source_root *root) {
     if (file.name == NULL)
         return -ENOMEM;
     *source_push(&s->asked) = file;
-    struct tree_entry e = {.mode = 0666, .size = TREE_SIZE_UNKNOWN, .name = slice_of(root->name)};
+    struct tree_entry e = {
+        .mode = 0666, .size = TREE_SIZE_UNKNOWN, .version = root->stream->version, .name = slice_of(root->name)};
     tree_put_entry(&s->io->writing, TREE_FILE, &e);
     atomic_fetch_add(&s->report->known_files, 1);
     return 0;
@@ -216,7 +217,7 @@ static int announce_stream(struct source *s, const struct source_root *root) {
 
 static int next_root(struct source *s) {
     const struct source_root *root = &s->roots[s->root_next++];
-    if (root->stream >= 0)
+    if (root->stream != NULL)
         return announce_stream(s, root);
     struct found f = {.root = root, .at = root->dir, .open_name = root->at, .name = root->name};
     return announce(s, &f);

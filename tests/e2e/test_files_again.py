@@ -192,3 +192,40 @@ def test_to_standard_output_when_it_is_another_file(landline, then):
         far.relay.set_open(True)
         assert client.wait() == 1
         assert before.startswith(client.stdout.data) and client.stderr.text().count("landline: ") >= 1
+
+
+def put_input(far, size, *options, cuts):
+    """Puts standard input, a pipe, over connections that are cut there; what was said, and whether it is the same."""
+    source, target = (os.path.join(far.landline.scratch, name) for name in ("x", "to/f"))
+    want = fill(source, size)
+    far.relay.cuts = [relay.Cut(how, relay.UP, n) for how, n in cuts]
+    with open(source, "rb") as f:
+        done = far.run("put", "--json", *options, "-", "box:" + target, input=f.read(), env={"LANDLINE_SILENCE": "1s"})
+    return done, os.path.exists(target) and digest(target) == want
+
+
+@pytest.mark.parametrize("options", [(), ("--streams", "3"), ("--compress", "zstd")], ids=["plain", "streams", "packed"])
+@pytest.mark.parametrize("how", [relay.FREEZE, relay.RST])
+def test_of_standard_input(landline, target, how, options):
+    with pair(landline, through_relay=True) as far:
+        done, same = put_input(far, 24 << 20, *options, cuts=[(how, n) for n in (9000000, 3000, 1500000, 6000000)])
+        assert done.returncode == 0 and same, done.stderr
+        assert json.loads(done.stdout.splitlines()[-1])["resumed"] > 0
+        assert leftovers(target) == []
+
+
+def test_of_standard_input_from_the_beginning(landline, target):
+    """What is short is all kept: also where nothing of it has come there before the link is lost."""
+    with pair(landline, through_relay=True) as far:
+        done, same = put_input(far, 3 << 20, "--no-resume", cuts=[(relay.RST, n) for n in (2000000, 3000, 1000000)])
+        assert done.returncode == 0 and same, done.stderr
+        assert leftovers(target) == []
+
+
+def test_of_standard_input_that_is_not_kept_any_more(landline, target):
+    with pair(landline, through_relay=True) as far:
+        done, _ = put_input(far, 24 << 20, "--no-resume", cuts=[(relay.RST, 16000000)])
+        assert done.returncode == 1
+        said = [json.loads(line) for line in done.stdout.splitlines()]
+        assert [line.get("text") for line in said].count("what came before the link was lost cannot be read again") == 1, said
+        assert os.listdir(target) == []

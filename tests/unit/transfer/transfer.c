@@ -157,7 +157,7 @@ struct run {
 static void *source_thread(void *arg) {
     struct run *r = arg;
     struct transfer_io io;
-    struct source_root root = {.dir = from, .at = r->name, .name = r->name, .stream = -1};
+    struct source_root root = {.dir = from, .at = r->name, .name = r->name};
     struct ring ring = {0};
     open_line(&io, &ring, r->memory, r->sockets[0], true);
     r->source_result = source_run(&io, &root, 1, &r->source, &r->source_report, &r->source_summary);
