@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "landline/cli/cli.h"
@@ -19,6 +20,8 @@
 enum {
     DEFAULT_PORT = 7227,
     BACKLOG = 4096,
+    LISTEN_EVERY_MS = 20,      /* where the port is in use … */
+    LISTEN_PATIENCE_MS = 2000, /* … for so long */
 };
 
 static const char keeper_name[] = "landline: keeper";
@@ -88,15 +91,28 @@ static int read_address(const char *text, struct ll_address *address, bool *dual
     return e;
 }
 
+/* A server that was killed leaves a gate, which has the port until it notices. */
+static int listen_soon(const struct ll_address *address, bool dual, ll_socket **socket) {
+    const struct timespec pause = {.tv_nsec = LISTEN_EVERY_MS * 1000000L};
+    struct ll_error_info info = {0};
+    int e;
+    for (int waited = 0;; waited += LISTEN_EVERY_MS) {
+        e = ll_create_server(address, &(struct ll_server_options){.backlog = BACKLOG, .dual_stack = dual}, socket,
+                             &info);
+        if (e != -EADDRINUSE || waited >= LISTEN_PATIENCE_MS)
+            return e;
+        nanosleep(&pause, NULL);
+    }
+}
+
 static int listen_on(struct server *s, const char *text) {
     struct ll_address address;
-    struct ll_error_info info = {0};
     ll_socket *socket;
     bool dual;
     int e = read_address(text, &address, &dual);
     if (e != 0)
         return e;
-    e = ll_create_server(&address, &(struct ll_server_options){.backlog = BACKLOG, .dual_stack = dual}, &socket, &info);
+    e = listen_soon(&address, dual, &socket);
     if (e == 0)
         e = add_listener(s, socket);
     if (e != 0)

@@ -138,7 +138,7 @@ SHOWS = ["sh", "-c", "pwd; echo \"$A\"; umask; nice; ulimit -n; cat; tty; echo e
 # (subcommand, option): the value, and the command where another shows more.
 MEANT = {
     ("run", "cwd"): ("/tmp",), ("run", "env"): ("A=b c",), ("run", "timeout"): ("300ms", ["sleep", "1000"]),
-    ("run", "grace"): ("300ms", ["sh", "-c", "sleep 1000 & exit 4"]), ("run", "stdin"): ("none",), ("run", "umask"): ("027",),
+    ("run", "grace"): ("300ms", ["sh", "-c", "sleep 30 & exit 4"]), ("run", "stdin"): ("none",), ("run", "umask"): ("027",),
     ("run", "nice"): ("19",), ("run", "limit"): ("nofile=77",), ("run", "tty"): (None,), ("run", "detach"): (None, ["true"]),
     ("run", "on-loss"): ("kill",), ("run", "drop-oldest"): (None,), ("run", "give-up"): ("1m",), ("run", "no-broker"): (None,),
     ("run", "json"): (None,), ("run", "status"): ("STATUS",), ("run", "quiet"): (None, ["no-such-program"]),

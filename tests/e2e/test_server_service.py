@@ -133,3 +133,23 @@ def test_a_socket_that_does_not_listen_is_refused(landline, scratch):
         server = activated(landline, os.path.join(scratch, "server"), [wrong])
         assert server.wait() == 1
         assert server.stderr.text().count("\n") == 1 and "socket activation" in server.stderr.text()
+
+
+def sleeps(pid):
+    with open("/proc/%d/wchan" % pid) as f:
+        return "nanosleep" in f.read()
+
+
+@pytest.mark.parametrize("goes", [True, False])
+def test_a_port_that_is_in_use(landline, goes):
+    """The gate of a server that was killed has it for a moment longer; another program has it for good."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        server = landline.start("serve", "--listen", "127.0.0.1:%d" % taken.getsockname()[1])
+        support.eventually(lambda: sleeps(server.pid), "it waits")
+        if not goes:
+            assert server.wait() == 1
+            assert b"cannot listen on 127.0.0.1:" in server.stderr.data and b"in use" in server.stderr.data
+            return
+    server.listening()
