@@ -96,17 +96,17 @@ def anonymous(pid):
         return next(int(line.split()[1]) << 10 for line in f if line.startswith("Anonymous:"))
 
 
+def command_line(pid):
+    """What `ps` shows of the process; nothing where it has ended."""
+    with contextlib.suppress(OSError), open("/proc/%d/cmdline" % pid, "rb") as f:
+        return f.read()
+    return b""
+
+
 def gate_of(keeper):
     """The process id of a server's gate, once there is one."""
     def find():
-        for pid in children(keeper):
-            try:
-                with open("/proc/%d/cmdline" % pid, "rb") as f:
-                    if f.read().startswith(b"landline: gate"):
-                        return pid
-            except OSError:
-                pass
-        return 0
+        return next((pid for pid in children(keeper) if command_line(pid).startswith(b"landline: gate")), 0)
     return eventually(find, "a gate")
 
 

@@ -111,8 +111,7 @@ def test_one_connection_for_many_calls(warm):
 
 def test_what_kind_of_process_it_is(warm):
     pid = warm.leave()
-    with open("/proc/%d/cmdline" % pid, "rb") as file:
-        assert file.read().rstrip(b"\0") == b"landline: broker box"
+    assert support.command_line(pid).rstrip(b"\0") == b"landline: broker box"
     assert [status(pid)[what] for what in ("Seccomp", "NoNewPrivs", "Umask", "Threads")] == ["2", "1", "0077", "1"]
     assert os.getsid(pid) == pid
     folder = os.path.join(warm.client_home, "brokers")
@@ -510,9 +509,8 @@ def test_cut_off_in_the_middle(warm):
 def test_the_gate_killed_in_the_middle(warm):
     def kill_gate(pid):
         for child in support.children(warm.server.pid):
-            with open("/proc/%d/cmdline" % child, "rb") as file:
-                if file.read().startswith(b"landline: gate"):
-                    os.kill(child, signal.SIGKILL)
+            if support.command_line(child).startswith(b"landline: gate"):
+                os.kill(child, signal.SIGKILL)
     gone(slowly(warm, kill_gate))
     assert warm.connections("run", "box", "--", "true") in (0, 1)
 

@@ -367,20 +367,13 @@ def test_the_servers_worker_is_killed(box, here, there, verb):
     support.eventually(lambda: leftovers(there), "the beginning")
 
     def worker():
-        return [pid for pid in support.children(box.server.pid) if b"landline: files" in command(pid)]
+        return [pid for pid in support.children(box.server.pid) if b"landline: files" in support.command_line(pid)]
     os.kill(support.eventually(worker, "the worker")[0], 9)
     assert client.wait() == 1
     assert client.stderr.text().count("landline: ") == 1, client.stderr.text()
     assert os.path.getsize(os.path.join(there, "g")) == 10
     assert box.run(verb, *names).returncode == 0
     assert digest(os.path.join(there, "g")) == want and leftovers(there) == []
-
-
-def command(pid):
-    with contextlib.suppress(OSError):
-        with open("/proc/%d/cmdline" % pid, "rb") as f:
-            return f.read()
-    return b""
 
 
 def test_receipts_in_the_audit_log(box, here, there):

@@ -46,7 +46,7 @@ def test_constant_memory(landline, direction):
 
     def client():
         return next((pid for pid in support.descendants(process.pid)
-                     if open("/proc/%d/cmdline" % pid, "rb").read().startswith(os.fsencode(support.LANDLINE))), 0)
+                     if support.command_line(pid).startswith(os.fsencode(support.LANDLINE))), 0)
 
     pids.append(support.eventually(client, "the client"))
     before.append(0)
