@@ -229,7 +229,9 @@ def a_server_that_crashes(box):
 def a_server_that_has_forgotten_it(box):
     def forget():
         shutil.rmtree(os.path.join(box.server_home, "server", "runs"))
-    return ["box", "sh", "-c", "echo up; exec sleep 1000"], lambda process: crash(box, process, forget)
+    # Nobody ends it then: it does so itself, when the test has gone.
+    text = "echo up; while [ -d %s ]; do sleep 0.2; done" % box.server_home
+    return ["box", "sh", "-c", text], lambda process: crash(box, process, forget)
 
 
 # --- it was ended ---
