@@ -22,7 +22,7 @@
 
 enum {
     STOP_GRACE_S = 5,
-    GOODBYE_MS = 1000,   /* for the gate to give the clients the last results, and to end */
+    GOODBYE_MS = 1000,   /* for the clients to take the last results; and then for the gate to end */
     DYING_MS = 1000,     /* of a gate that was killed */
     FIRST_PAUSE_MS = 50, /* before a gate that died at once is started again; doubles … */
     LAST_PAUSE_MS = 5000,
@@ -306,13 +306,12 @@ static int64_t stop_within(const struct keeper *keeper, int64_t ms) {
 /* When the last run has ended, the clients take its result; then they are sent away, and then the gate ends. */
 static void go_on_stopping(struct keeper *keeper) {
     int64_t now = ll_loop_now(keeper->loop);
-    bool alone = keeper->ipc.fd < 0 || keeper->ipc.ended;
-    if (keeper->host.runs->running == 0 && keeper->retire_at == LL_NEVER) {
+    bool at_rest = keeper->host.runs->running == 0, has_gate = keeper->ipc.fd >= 0 && !keeper->ipc.ended;
+    if (at_rest && keeper->retire_at == LL_NEVER) {
         keeper->retire_at = stop_within(keeper, GOODBYE_MS);
         ll_timer_set(keeper->gate_timer, keeper->retire_at);
     }
-    if (!keeper->retired && !alone &&
-        (now >= keeper->retire_at || (keeper->host.runs->running == 0 && keeper->errands.count == 0))) {
+    if (!keeper->retired && has_gate && (now >= keeper->retire_at || (at_rest && keeper->errands.count == 0))) {
         keeper->retired = true;
         ipc_send_bytes(&keeper->ipc, IPC_RETIRE, 0, 0, NULL, 0);
         ipc_flush(&keeper->ipc);

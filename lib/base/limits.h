@@ -124,7 +124,7 @@ enum {
     LIMIT_LOG_LINES = 20,          /* of a kind that others can cause, in the server's log … */
     LIMIT_LOG_MS = 60 * 1000,      /* … in so long; then one that says how many more there were */
     LIMIT_RUNS = 10000,            /* running at once */
-    LIMIT_TRANSFERS = 1024,        /* under way at once: each is a process of up to 5 MiB … */
+    LIMIT_TRANSFERS = 1024,        /* under way at once: each is a process … */
     LIMIT_TRANSFERS_KEY = 256,     /* … and how many of them are one key's */
     LIMIT_GROUPS_FREE = 64,        /* empty control groups that wait for the next runs */
     LIMIT_VARIABLE_NAME = 255,     /* of an environment variable */

@@ -11,22 +11,15 @@ import pytest
 
 import relay
 import support
+from door import door, lp  # noqa: F401
 from pair import pair
 from test_files import digest, fill, leftovers
 from test_files_hostile import LOST, close, data, file, over, record
-from test_files_streams import ABCDEF, CONFLICT, SIZE, Door, lp
+from test_files_streams import ABCDEF, CONFLICT, SIZE
 
 pytestmark = pytest.mark.timeout(180)
 
 INTO, NAMED = 8, 64
-
-
-@pytest.fixture
-def door(landline):
-    with pair(landline) as both:
-        it = Door(both)
-        yield it
-        it.close()
 
 
 @pytest.fixture

@@ -3,19 +3,14 @@ that its client had begun waits for a place."""
 
 import os
 import struct
-import sys
 
 import pytest
 
 import support
-from pair import pair
+from door import door, lp  # noqa: F401
 from test_files_again import INTO, Attempt, workers
 from test_files_hostile import EMPTY, over, whole
 from test_files_server import Liar
-from test_files_streams import Door
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peer"))
-import landline_peer as lp  # noqa: E402
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -23,19 +18,16 @@ SHARE, FULL = 256, 41
 
 
 @pytest.fixture
-def full(landline):
+def full(landline, door):
     """A key that lacks one of its share, and the folder to which it puts."""
     target = os.path.join(landline.scratch, "to")
     os.mkdir(target)
-    with pair(landline) as both:
-        door = Door(both)
-        peer = door.dial()
-        request = struct.pack(">BB", INTO, 0) + lp.str32(os.fsencode(target))
-        puts = [peer.open(b"put", request) for _ in range(SHARE - 1)]
-        peer.wait(lambda: all(put.opened is not None or put.refused for put in puts))
-        assert not any(put.refused for put in puts)
-        yield door, peer, puts, target
-        door.close()
+    peer = door.dial()
+    request = struct.pack(">BB", INTO, 0) + lp.str32(os.fsencode(target))
+    puts = [peer.open(b"put", request) for _ in range(SHARE - 1)]
+    peer.wait(lambda: all(put.opened is not None or put.refused for put in puts))
+    assert not any(put.refused for put in puts)
+    return door, peer, puts, target
 
 
 def ask(peer, service, request):

@@ -7,22 +7,18 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 import threading
 
 import pytest
 
 import relay
 import support
+from door import door, lp, ls  # noqa: F401
 from pair import pair
 from test_files import digest, fill, leftovers, make_tree, picture
 from test_files_hostile import LOST, close, data, file, folder, over, record
 from test_files_large import SILENCE, Terminal, stood_still
 from test_files_server import Liar
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peer"))
-import landline_peer as lp  # noqa: E402
-import landline_server_peer as ls  # noqa: E402
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -317,28 +313,6 @@ def test_a_server_that_knows_no_join(landline, room, verbose):
 # ---- peers that lie ----
 
 
-class Door:
-    """Peers of the server, and a put that they have begun."""
-
-    def __init__(self, box):
-        self.box = box
-        self.identity = lp.Identity(os.path.join(box.landline.scratch, "peer"))
-        self.invite = lp.Invite(box.invite())
-        peer = lp.Peer.dial(self.invite.host, self.invite.port, self.invite.pin, self.identity)
-        peer.enrol(self.invite, "python", self.identity.pin)
-        self.peers = [peer]
-
-    def dial(self, identity=None):
-        peer = lp.Peer.dial(self.invite.host, self.invite.port, self.invite.pin, identity or self.identity)
-        peer.greet()
-        self.peers.append(peer)
-        return peer
-
-    def close(self):
-        for peer in self.peers:
-            peer.close()
-
-
 class Put:
     """A put into the folder, and streams that have joined it."""
 
@@ -366,14 +340,6 @@ class Put:
         kind, code = struct.unpack(">BI", self.peer.finish(self.stream)[:5])
         assert kind == 1
         return code
-
-
-@pytest.fixture
-def door(landline):
-    with pair(landline) as both:
-        it = Door(both)
-        yield it
-        it.close()
 
 
 def turn(number):

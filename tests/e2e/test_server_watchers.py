@@ -2,28 +2,15 @@
 
 import os
 import signal
-import sys
 
 import pytest
 
 import support
-from pair import pair
-from test_files_streams import Door
-
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "peer"))
-import landline_peer as lp  # noqa: E402
+from door import door, lp  # noqa: F401
 
 pytestmark = pytest.mark.timeout(180)
 
 WATCHERS, FULL = 1024, 41
-
-
-@pytest.fixture
-def door(landline):
-    with pair(landline) as both:
-        it = Door(both)
-        yield it
-        it.close()
 
 
 def opened(peer, streams):
