@@ -147,7 +147,8 @@ LL_API int ll_socket_accept(ll_socket *listener, ll_socket **out, struct ll_addr
 LL_API int ll_socket_accept4(ll_socket *listener, int flags, ll_socket **out, struct ll_address *peer);
 
 /* Connects to an address; on a datagram socket it only sets the peer, and an address of family AF_UNSPEC takes it
- * back. -EINPROGRESS in non-blocking mode: when the descriptor is writable, getsockopt SO_ERROR tells how it ended.
+ * back. -EINPROGRESS in non-blocking mode: when the descriptor is ready, connecting again tells how it ended (SO_ERROR
+ * alone does not: Linux wakes who waits for an ICMP error that it does not take for the end, and says 0 then).
  * After LL_ETIMEOUT the attempt goes on in the kernel: a later connect says -EALREADY while it does, -EISCONN or 0
  * once it is there, or the error that ended it. After a signal it goes on, it is not begun again. -ECONNREFUSED,
  * -ENETUNREACH, -EHOSTUNREACH, -ETIMEDOUT (the network's), -ECONNRESET, -EADDRNOTAVAIL, -EAFNOSUPPORT, -EACCES,

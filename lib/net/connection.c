@@ -102,21 +102,22 @@ static void start_next(struct race *race) {
     }
 }
 
-/* Looks how an attempt ended. One that failed makes room for the next at once. */
+/* Looks how an attempt ended, if it did: see socket_name.c. One that failed makes room for the next at once. */
 static void finish(struct race *race, size_t i) {
     struct attempt *attempt = &race->running[i];
-    int error = 0;
-    int r = ll_socket_getsockopt_int(attempt->socket, SOL_SOCKET, SO_ERROR, &error);
+    int r = ll_socket_connect(attempt->socket, &attempt->address);
+    if (r == -EALREADY)
+        return;
     ll_socket *socket = attempt->socket;
     struct ll_address address = attempt->address;
     race->running[i] = race->running[--race->running_count];
-    if (r == 0 && error == 0) {
+    if (r == 0 || r == -EISCONN) {
         socket_set_peer(socket, &address);
         race->winner = socket;
         return;
     }
     ll_socket_free(socket);
-    note_failure(race, r < 0 ? r : -error, "connect", &address);
+    note_failure(race, r, "connect", &address);
     race->next_start = 0;
 }
 

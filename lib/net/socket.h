@@ -86,6 +86,8 @@ ssize_t socket_perform_after(ssize_t first, ll_socket *s, struct socket_call *ca
 
 /* Waits until the descriptor is ready for call->events: 0, LL_ETIMEOUT, LL_ECLOSED, LL_EINTERRUPTED, -errno. */
 int socket_wait(ll_socket *s, struct socket_call *call);
+/* The same after a false alarm: not before a pause. */
+int socket_wait_again(ll_socket *s, struct socket_call *call);
 
 /* Sets call->deadline from the time-out, once. */
 void socket_start_clock(const ll_socket *s, struct socket_call *call);

@@ -76,11 +76,17 @@ int ll_socket_accept(ll_socket *listener, ll_socket **out, struct ll_address *pe
 
 /* ---- Connecting ---- */
 
-static int pending_error(int fd) {
-    int error = 0;
-    socklen_t size = sizeof error;
-    int r = os_getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    return r < 0 ? r : -error;
+/* How an attempt that was waited for has ended. Asked with connect(2), which says -EALREADY where it goes on after all: an error that
+ * the system takes for a passing one (ICMP host unreachable) can wake who waits, and SO_ERROR says 0 then, as it does of success. */
+static int outcome(ll_socket *s, const struct ll_address *address, struct socket_call *call) {
+    for (;;) {
+        int r = os_connect(s->fd, &address->as.any, address->length);
+        if (r != -EALREADY && r != -EINTR)
+            return r == -EISCONN ? 0 : r;
+        r = socket_wait_again(s, call);
+        if (r < 0)
+            return r;
+    }
 }
 
 static int connect_and_wait(ll_socket *s, const struct ll_address *address, struct socket_call *call) {
@@ -93,9 +99,7 @@ static int connect_and_wait(ll_socket *s, const struct ll_address *address, stru
     if (r == -EINPROGRESS && (timeout > 0 || (timeout == SOCKET_FOREVER && interrupted))) {
         r = socket_wait(s, call);
         if (r == 0)
-            r = pending_error(s->fd);
-        if (r == -EISCONN)
-            r = 0;
+            r = outcome(s, address, call);
     }
     return socket_is_closed(s) ? LL_ECLOSED : r;
 }

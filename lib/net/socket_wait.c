@@ -49,6 +49,11 @@ int socket_wait(ll_socket *s, struct socket_call *call) {
     return wait_until_ready(s, call, 0);
 }
 
+int socket_wait_again(ll_socket *s, struct socket_call *call) {
+    int r = wait_until_ready(s, call, 1);
+    return r < 0 ? r : wait_until_ready(s, call, 0);
+}
+
 /* Whether "not now" is a reason to wait. */
 static int may_wait(const ll_socket *s, const struct socket_call *call) {
     if ((call->flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) != 0)

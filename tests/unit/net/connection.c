@@ -268,8 +268,12 @@ static void the_system_fails(void **state) {
     fault_set(FAULT_SOCKET, 0, EMFILE);
     assert_code(ll_create_connection("x", 1, NULL, &s, &info), -EMFILE);
     assert_string_equal(info.call, "socket");
-    fault_set(FAULT_GETSOCKOPT, 0, ENOBUFS); /* it asks for the result */
+    fault_set(FAULT_CONNECT, 1, ENOBUFS); /* it asks for the result */
     assert_code(ll_create_connection("x", 1, NULL, &s, &info), -ENOBUFS);
+    fault_set(FAULT_CONNECT, 1, EALREADY); /* and there is none yet: it was woken for an error that is no end */
+    assert_code(ll_create_connection("x", 1, NULL, &s, &info), 0);
+    assert_int_equal(fault_calls(FAULT_CONNECT), 3);
+    ll_socket_free(s);
     fault_set(FAULT_IOCTL, 0, EBADF);
     assert_code(ll_create_connection("x", 1, NULL, &s, &info), -EBADF);
     ll_socket_free(l);

@@ -144,3 +144,11 @@ double seconds_now(void) {
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
+
+void check_name(ll_socket *s, int (*ask)(ll_socket *, struct ll_address *), const char *wanted) {
+    struct ll_address a;
+    char text[LL_ADDRESS_TEXT];
+    assert_code(ask(s, &a), 0);
+    ll_address_format(&a, text, sizeof text);
+    assert_string_equal(text, wanted);
+}

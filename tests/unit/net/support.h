@@ -59,6 +59,9 @@ void pester_stop(struct pester *pester);
 void await_sleep(int tid);
 int my_tid(void);
 
+/* What ll_socket_getsockname or ll_socket_getpeername says of it, as text. */
+void check_name(ll_socket *s, int (*ask)(ll_socket *, struct ll_address *), const char *wanted);
+
 /* Monotonic seconds. */
 double seconds_now(void);
 
