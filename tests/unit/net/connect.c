@@ -171,6 +171,14 @@ static void connect_asked_again(void **state) {
         ll_socket_free(s);
         ll_socket_free(l);
     }
+    ll_socket *s, *l = listener(AF_INET, &a);
+    assert_code(ll_socket_open(AF_INET, SOCK_STREAM, 0, &s), 0);
+    ll_socket_settimeout(s, 60);
+    fault_set(FAULT_CONNECT, 1, EALREADY);
+    fault_set(FAULT_POLL, 1, ENOMEM); /* the second wait */
+    assert_code(ll_socket_connect(s, &a), -ENOMEM);
+    ll_socket_free(s);
+    ll_socket_free(l);
 }
 
 /* Real signals, against a peer that does not answer: the time-out is what ends it. */
