@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/net/fault.h"
@@ -233,15 +232,9 @@ static ssize_t do_connect_host(ll_socket *s) {
     return ll_socket_connect_host(s, "slow.invalid", 1);
 }
 
-static unsigned threads(void) {
-    struct stat tasks;
-    assert_int_equal(stat("/proc/self/task", &tasks), 0);
-    return (unsigned)tasks.st_nlink;
-}
-
 static void look_up_ends(void **state) {
     (void)state;
-    unsigned before = threads();
+    int before = open_descriptors();
     struct waiter w = {.call = do_connect_host};
     assert_code(ll_socket_open(AF_INET, SOCK_STREAM, 0, &w.socket), 0);
     fault_getaddrinfo = no_answer;
@@ -252,8 +245,7 @@ static void look_up_ends(void **state) {
     assert_code(w.result, LL_ECLOSED);
     ll_socket_free(w.socket);
     sem_post(&answers);
-    while (threads() != before) /* the one that was left behind */
-        sched_yield();
+    assert_true(await_descriptors(before)); /* the thread that was left behind has let go of its own */
     fault_clear();
 }
 
