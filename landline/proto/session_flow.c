@@ -53,12 +53,29 @@ void session_flow_received(struct session *s, struct session_channel *c, size_t 
     }
 }
 
+/* Whether enough has been consumed to say so at once. */
+static bool is_plenty(const struct session_channel *c) {
+    return c->limit - c->consumed <= c->window / 2 || c->consumed - c->told >= LIMIT_ACKNOWLEDGE;
+}
+
 static void grow_bulk(struct session *s, struct session_channel *c) {
     bool waited = s->rtt > 0 && s->now - c->since < s->rtt + s->rtt / 2;
     if (waited && c->window < s->window_max)
         c->window = c->window > s->window_max / 2 ? s->window_max : c->window * 2;
     if (c->window < s->window_max && s->now - s->last_asked > 50 * SESSION_MS)
         session_put_ping(s);
+}
+
+/* An acknowledgement goes out; one that few bytes waited for tells of a pause, and the half begins anew. */
+static void measure_half(struct session *s, struct session_channel *c) {
+    bool plenty = is_plenty(c);
+    c->measured += c->consumed - c->told;
+    if (plenty && c->measured < c->window / 2)
+        return;
+    if (plenty)
+        grow_bulk(s, c);
+    c->since = s->now;
+    c->measured = 0;
 }
 
 /* --- when CREDIT goes out --- */
@@ -97,7 +114,7 @@ void session_consumed(struct session *s, uint32_t number, uint8_t channel, uint6
     c->consumed = offset;
     if (c->ended || c->stopped || stream->due || !stream->opened)
         return;
-    if (c->limit - offset <= c->window / 2) {
+    if (is_plenty(c)) {
         make_due(s, stream);
     } else if (stream->link_own == NULL) {
         if (s->waiting == NULL)
@@ -119,9 +136,8 @@ void session_flow_tick(struct session *s) {
 
 static void put_one(struct session *s, struct session_stream *stream, uint8_t channel) {
     struct session_channel *c = &stream->channels[channel];
-    if (c->flow == SESSION_BULK && c->limit - c->consumed <= c->window / 2)
-        grow_bulk(s, c);
-    c->since = c->flow == SESSION_BULK ? s->now : c->since;
+    if (c->flow == SESSION_BULK)
+        measure_half(s, c);
     if (c->consumed + c->window > c->limit)
         c->limit = c->consumed + c->window;
     c->told = c->consumed;

@@ -20,7 +20,7 @@ struct session_channel {
     uint32_t window;   /* receiving */
     int64_t since;     /* receiving: when the present half of the window, or the present burst, began */
     int64_t last;      /* receiving, terminal: when bytes came last */
-    uint64_t measured; /* receiving, terminal: bytes of the burst, and 1; 0 before the first */
+    uint64_t measured; /* receiving: bytes of that half; or of the burst, and 1; 0 before the first */
 };
 
 struct session_stream {

@@ -63,7 +63,8 @@ enum {
     LIMIT_WINDOW_INPUT = 64 << 10,    /* of channel 0 before OPENED */
     LIMIT_WINDOW_TERMINAL = 64 << 10, /* a terminal's, at most … */
     LIMIT_WINDOW_TERMINAL_MIN = 4 << 10,
-    LIMIT_ACKNOWLEDGE_MS = 200,       /* how long consumed bytes wait for their acknowledgement */
+    LIMIT_ACKNOWLEDGE = 256 << 10,    /* consumed bytes that do not wait for their acknowledgement … */
+    LIMIT_ACKNOWLEDGE_MS = 200,       /* … and how long fewer do */
     LIMIT_SESSION_OUTPUT = 64 << 20,  /* frames of one session that wait to be sent */
     LIMIT_PING_AFTER_MS = 15 * 1000,  /* silence after which a side asks … */
     LIMIT_CLOCK_AFTER_MS = 60 * 1000, /* a server asks again what the client's clock shows */

@@ -29,7 +29,8 @@ struct world {
     struct session *client, *server;
     struct line up, down;
     uint32_t stream;
-    uint64_t received;
+    uint64_t received, acknowledged;
+    uint64_t keeps; /* bytes that the server can keep until they are acknowledged */
     int64_t now;
 };
 
@@ -45,6 +46,8 @@ static void deliver(struct world *w, struct line *l, struct session *to) {
                 w->received = event.u.data.offset + event.u.data.bytes.size;
                 session_consumed(w->client, event.stream, event.channel, w->received);
             }
+            if (e == 1 && event.type == MESSAGE_CREDIT && to == w->server)
+                w->acknowledged = event.u.credit.consumed;
             buf_consume(&l->bytes, used);
             left -= used;
         }
@@ -58,16 +61,25 @@ static void flush(struct world *w, struct session *from, struct line *l) {
     session_sent(from, out.size);
 }
 
+/* What the server may send, and has. */
+static uint64_t server_room(const struct world *w) {
+    uint64_t room = session_room(w->server, w->stream, 1);
+    uint64_t kept = session_offset(w->server, w->stream, 1) - w->acknowledged;
+    uint64_t more = kept < w->keeps ? w->keeps - kept : 0;
+    return room < more ? room : more;
+}
+
 /* The server floods channel 1; time goes on in steps. */
 static void run_until(struct world *w, int64_t end, int64_t step) {
     static uint8_t bytes[MESSAGE_DATA_MAX];
     for (; w->now < end; w->now += step) {
         deliver(w, &w->up, w->server);
         deliver(w, &w->down, w->client);
+        assert_int_equal(session_tick(w->client, w->now), 0);
         flush(w, w->client, &w->up);
         flush(w, w->server, &w->down);
         uint64_t room;
-        while ((room = session_room(w->server, w->stream, 1)) > 0 && w->down.tail - w->down.head < 4000) {
+        while ((room = server_room(w)) > 0 && w->down.tail - w->down.head < 4000) {
             size_t n = room < 1024 ? (size_t)room : room < sizeof bytes ? 1024 : sizeof bytes;
             session_data(w->server, w->stream, 1, bytes, n);
             flush(w, w->server, &w->down);
@@ -77,6 +89,7 @@ static void run_until(struct world *w, int64_t end, int64_t step) {
 
 static void begin(struct world *w, enum session_flow flow, int64_t delay, double bytes_per_second) {
     memset(w, 0, sizeof *w);
+    w->keeps = UINT64_MAX;
     w->client = make_client(false);
     w->server = make_server(SESSION_ENROLLED, 0);
     greet(w->client, w->server);
@@ -123,6 +136,22 @@ static void bulk_stays(void **unused) {
     end(&w);
 }
 
+/* A window that has grown far beyond what the sender keeps: the acknowledgements come all the same as bytes are consumed,
+ * not only when time has passed. */
+static void acknowledged_to_one_who_keeps_little(void **unused) {
+    (void)unused;
+    struct world w;
+    begin(&w, SESSION_BULK, 50 * MS, 100e6);
+    run_until(&w, 3 * SECOND, MS);
+    assert_true(session_room(w.server, w.stream, 1) + (session_offset(w.server, w.stream, 1) - w.received) > 4 << 20);
+    w.keeps = 1 << 20;
+    run_until(&w, 4 * SECOND, MS);
+    uint64_t before = w.received;
+    run_until(&w, 9 * SECOND, MS);
+    assert_true(w.received - before > 35 << 20); /* of 1 MiB a round trip of 100 ms: 50 MiB */
+    end(&w);
+}
+
 /* 64 kbit/s: what lies between the program and the screen during a flood is shown within 2 s, from the first moment on. */
 static void terminal_on_a_slow_line(void **unused) {
     (void)unused;
@@ -156,6 +185,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bulk_grows),
         cmocka_unit_test(bulk_stays),
+        cmocka_unit_test(acknowledged_to_one_who_keeps_little),
         cmocka_unit_test(terminal_on_a_slow_line),
         cmocka_unit_test(terminal_on_a_quick_line),
     };
