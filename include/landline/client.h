@@ -185,7 +185,8 @@ struct ll_result {
     uint64_t input, output, errors; /* bytes taken by the program, and of each output */
     uint64_t output_digest, errors_digest;   /* XXH64, seed 0, of all that the program wrote; verified where possible */
     bool verified;                           /* both digests were compared with what was handed out here */
-    uint64_t dropped_output, dropped_errors; /* bytes that the overflow policy dropped */
+    uint64_t dropped_output, dropped_errors; /* bytes that the overflow policy dropped, whoever watched */
+    uint64_t missed_output, missed_errors;   /* bytes that were not handed out here, for they were not kept any more */
     uint64_t user_us, system_us, max_rss_kib;
     char text[256]; /* LL_NOT_STARTED: why, printable */
 };

@@ -80,11 +80,15 @@ static void say_not_started(const struct verdict *v, struct ll_failure *out) {
                 hints[i].text);
 }
 
-static void say_dropped(const struct verdict *v, const char *which, uint64_t bytes) {
+/* What the policy dropped is missing for all; what is missing only here came when nobody kept it any more. */
+static void say_dropped(const struct verdict *v, const char *which, uint64_t dropped, uint64_t missed) {
     char size[32];
-    if (bytes > 0)
+    if (missed > dropped)
+        cli_error("%s: %s of %s are not shown: the server does not keep them any more", v->host,
+                  number_format_size(size, sizeof size, missed), which);
+    else if (dropped > 0)
         cli_error("%s: %s of %s were dropped, because nobody took them in time", v->host,
-                  number_format_size(size, sizeof size, bytes), which);
+                  number_format_size(size, sizeof size, dropped), which);
 }
 
 /* What there is to say of an ending that is not the command's own; else "". */
@@ -125,8 +129,8 @@ static void say_result(const struct verdict *v) {
     if (v->result.output_cut)
         cli_error("%s: a process that the command left behind still held its output open: what it writes is not shown",
                   v->host);
-    say_dropped(v, "standard output", v->result.dropped_output);
-    say_dropped(v, "standard error", v->result.dropped_errors);
+    say_dropped(v, "standard output", v->result.dropped_output, v->result.missed_output);
+    say_dropped(v, "standard error", v->result.dropped_errors, v->result.missed_errors);
 }
 
 void verdict_say(const struct verdict *v) {
@@ -166,6 +170,8 @@ static void add_result(struct json *j, const struct verdict *v) {
     json_bool(j, "verified", r->verified);
     json_unsigned(j, "stdout_dropped", r->dropped_output);
     json_unsigned(j, "stderr_dropped", r->dropped_errors);
+    json_unsigned(j, "stdout_missed", r->missed_output);
+    json_unsigned(j, "stderr_missed", r->missed_errors);
     json_unsigned(j, "user_us", r->user_us);
     json_unsigned(j, "system_us", r->system_us);
     json_unsigned(j, "max_rss_kib", r->max_rss_kib);

@@ -1,6 +1,13 @@
 #include "landline/client/result.h"
 
+#include "landline/proto/call.h"
 #include "lib/base/escape.h"
+
+void result_of_call(struct ll_result *out, const struct call *call) {
+    result_fill(out, call_result(call), call_verified(call, 1) && call_verified(call, 2));
+    out->missed_output = call_dropped(call, 1);
+    out->missed_errors = call_dropped(call, 2);
+}
 
 void result_fill(struct ll_result *out, const struct run_result *r, bool verified) {
     *out = (struct ll_result){.ending = (enum ll_ending)r->kind,

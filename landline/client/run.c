@@ -370,7 +370,7 @@ int ll_run_result(const ll_run *run, struct ll_result *result, struct ll_failure
     if (run->detached)
         *result = (struct ll_result){.ending = LL_DETACHED};
     else
-        result_fill(result, call_result(run->call), call_verified(run->call, 1) && call_verified(run->call, 2));
+        result_of_call(result, run->call);
     return 0;
 }
 

@@ -29,6 +29,12 @@ void spool_acknowledge(struct spool *s, uint64_t offset) {
         s->acknowledged = offset;
 }
 
+void spool_set_cap(struct spool *s, uint64_t cap) {
+    s->cap = cap;
+    if (s->end - s->base > cap)
+        s->base = s->end - cap;
+}
+
 int spool_start(const struct spool *s, uint64_t have, uint64_t *start, uint64_t *missed) {
     if (have > s->end)
         return LL_EFORMAT;

@@ -27,6 +27,8 @@ uint64_t spool_room(const struct spool *s);
 void spool_add(struct spool *s, uint64_t n);
 /* A watcher has everything below `offset`: never lowers. With several watchers pass the smallest of theirs. */
 void spool_acknowledge(struct spool *s, uint64_t offset);
+/* Keeps at most `cap` bytes from now on, at least all that are not acknowledged. */
+void spool_set_cap(struct spool *s, uint64_t cap);
 /* Where a watcher that has `have` bytes goes on; LL_EFORMAT (as a negative) when it claims more than was written. What it misses
  * is *missed. */
 int spool_start(const struct spool *s, uint64_t have, uint64_t *start, uint64_t *missed);

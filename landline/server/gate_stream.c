@@ -211,13 +211,15 @@ static void output(struct lane *lane, const struct ipc_message *m, struct reader
 static void map_ring(struct lane *lane, const struct ipc_message *m, struct reader *r) {
     struct feed *f = &lane->feed[m->channel - 1];
     uint64_t size = reader_u64(r), from = reader_u64(r);
-    if (m->fd < 0 || f->ring != NULL || size == 0)
+    if (m->fd < 0 || size == 0)
         return;
     void *memory = mmap(NULL, size, PROT_READ, MAP_SHARED, m->fd, 0);
     if (memory == MAP_FAILED) {
         session_refuse(lane->conn->session, lane->number, CODE_INTERNAL, 0, "the server is out of memory");
         return;
     }
+    if (f->ring != NULL)
+        munmap((void *)(uintptr_t)f->ring, f->ring_size);
     f->ring = memory;
     f->ring_size = size;
     f->produced = from;

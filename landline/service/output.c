@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -68,14 +69,20 @@ static int open_ring(struct output *o, const char *path, uint64_t *size) {
     return e;
 }
 
+static int map(int fd, uint64_t size, uint8_t **memory) {
+    void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    *memory = at != MAP_FAILED ? at : NULL;
+    return at != MAP_FAILED ? 0 : -errno;
+}
+
 static int promote(struct output *o, const char *path) {
     uint64_t size, end = o->spool.end;
+    uint8_t *memory;
     int fd = open_ring(o, path, &size);
     if (fd < 0)
         return fd;
-    uint8_t *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) {
-        int e = -errno;
+    int e = map(fd, size, &memory);
+    if (e != 0) {
         close(fd);
         if (o->path != NULL)
             unlink(o->path);
@@ -89,6 +96,44 @@ static int promote(struct output *o, const char *path) {
     o->size = size;
     o->ring = fd;
     o->spool.cap = size;
+    return 0;
+}
+
+/* Copies the bytes from `from` to the end to their places in a ring of `size` bytes. */
+static void lay_out(const struct output *o, uint64_t from, uint8_t *memory, uint64_t size) {
+    for (uint64_t at = from; at < o->spool.end;) {
+        uint64_t place = at % size, left = o->spool.end - at;
+        struct slice piece = output_at(o, at, left < size - place ? left : size - place);
+        memcpy(memory + place, piece.data, piece.size);
+        at += piece.size;
+    }
+}
+
+int output_resize(struct output *o, uint64_t size, const char *path) {
+    uint64_t kept = spool_kept(&o->spool);
+    uint8_t *memory = NULL;
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    int e = -posix_fallocate(fd, 0, (off_t)size);
+    if (e == 0)
+        e = map(fd, size, &memory);
+    if (e == 0 && rename(path, o->path) < 0)
+        e = -errno;
+    if (e != 0) {
+        if (memory != NULL)
+            munmap(memory, size);
+        close(fd);
+        unlink(path);
+        return e;
+    }
+    lay_out(o, o->spool.end - (kept < size ? kept : size), memory, size);
+    munmap(o->memory, o->size);
+    close(o->ring);
+    o->memory = memory;
+    o->ring = fd;
+    o->size = o->reserved = size;
+    spool_set_cap(&o->spool, size);
     return 0;
 }
 

@@ -2,7 +2,8 @@
  * (PROTOCOL 7.4).
  *
  * The first LIMIT_RUN_HEAP bytes lie in memory. When more come, everything moves to a ring file of the cap's size, mapped:
- * byte o lies at o % size. The program's pipe is read straight into it, the gate reads from its own mapping of the file.
+ * byte o lies at o % size. The program's pipe is read straight into it, the gate reads from its own mapping of the file. The ring can
+ * be replaced by one of another size (run_ring.c says when).
  * Space on the disk is reserved piece by piece before it is touched, so that a full disk is -ENOSPC here. */
 #ifndef LANDLINE_SERVICE_OUTPUT_H
 #define LANDLINE_SERVICE_OUTPUT_H
@@ -37,6 +38,11 @@ void output_free(struct output *o);
  * somebody still reads. The count, 0 at its end, -EAGAIN (nothing there, or no room), -ENOSPC, -EIO. `path` is where the
  * ring would be made. */
 ssize_t output_read(struct output *o, int fd, uint64_t room, const char *path);
+
+/* Moves what is kept, and at most `size` bytes of it, to a ring file of that size, which is made under the name `path` and then has the
+ * name of the one before. That one must have had a name, and what is not acknowledged must fit. 0, or -errno and nothing has
+ * changed. Whoever has mapped the one before still finds there what it held. */
+int output_resize(struct output *o, uint64_t size, const char *path);
 
 /* An output that had ended, as it was: its bytes from `base` to `end`, given, or in the ring file at `path` of `size`
  * bytes. 0, -ENOMEM, -errno where the file cannot be had. */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "landline/service/audit.h"
+#include "lib/base/limits.h"
 
 uint64_t run_unix_ms(void) {
     struct timespec t;
@@ -44,6 +45,8 @@ struct run *run_blank(struct runs *runs) {
         .kill_at = LL_NEVER,
         .cut_at = LL_NEVER,
         .expire_at = LL_NEVER,
+        .ring = {{.short_from = LIMIT_RUN_RING, .hold_from = LIMIT_RUN_RING, .until = LL_NEVER},
+                 {.short_from = LIMIT_RUN_RING, .hold_from = LIMIT_RUN_RING, .until = LL_NEVER}},
     };
     buf_init(&run->input, LIMIT_BUFFER);
     buf_init(&run->argv, LIMIT_BUFFER);

@@ -3,6 +3,7 @@
  *   run.c         a run's life: start, end, release
  *   run_launch.c  from a request and a grant to a process
  *   run_watch.c   those who watch it: output to them, input from them
+ *   run_ring.c    where a long output is kept
  *   run_end.c     time-outs, loss, the result
  *   run_tree.c    its processes: ending all of them
  *   run_store.c   a finished run on disk
@@ -97,6 +98,13 @@ struct run {
     int pipe[2];      /* our ends; -1 once at the end */
     uint64_t owed[2]; /* bytes that were in the pipe when the program ended, and wait for room */
     ll_watch *pipe_watch[2];
+    struct {
+        uint64_t short_from; /* bytes of output from which on a short ring will do … */
+        uint64_t hold_from;  /* … and the program is held to see whether it does … */
+        int64_t
+            until; /* … until then; or since when a short one has been full, and a moment later. LL_NEVER: neither */
+        int64_t not_before; /* the disk was full a moment ago */
+    } ring[2];
     bool disk_full;
     bool deserted; /* it is ended, or was, because nobody watches */
 
@@ -180,6 +188,13 @@ void run_input(struct run *run, struct slice bytes);
 /* No more comes from the feeder (PROTOCOL 7.2: of a terminal's input that is no end). */
 void run_end_input(struct run *run);
 void run_write_input(struct run *run);
+
+/* --- run_ring.c --- */
+
+/* Sees to it that the ring has the right length; `unread` bytes at its end are still to be acknowledged, UINT64_MAX: nobody watches. */
+void run_ring_fit(struct run *run, int channel, uint64_t unread);
+/* Whether the program is held, to see whether those who watch keep up. */
+bool run_ring_holds(const struct run *run, int channel);
 
 /* --- run_end.c --- */
 

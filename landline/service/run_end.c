@@ -25,7 +25,8 @@ static const int64_t MS = 1000000;
 
 void run_set_timer(struct run *run) {
     int64_t at = run->timeout_at;
-    const int64_t others[] = {run->unwatched_at, run->away_until, run->kill_at, run->cut_at, run->expire_at};
+    const int64_t others[] = {run->unwatched_at, run->away_until,    run->kill_at,      run->cut_at,
+                              run->expire_at,    run->ring[0].until, run->ring[1].until};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (others[i] < at)
             at = others[i];
@@ -86,7 +87,7 @@ static void cut(struct run *run) {
 void run_timer(void *arg) {
     struct run *run = arg;
     int64_t now = ll_loop_now(run->runs->host->loop);
-    if (run->disk_full) {
+    if (run->disk_full || run->ring[0].until <= now || run->ring[1].until <= now) {
         run->disk_full = false;
         run_touch(run);
     }

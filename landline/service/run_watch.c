@@ -68,6 +68,8 @@ uint64_t run_room(struct run *run, int channel) {
     }
     if (least != UINT64_MAX && room > o->spool.cap - (o->spool.end - least))
         room = o->spool.cap - (o->spool.end - least);
+    if (run_ring_holds(run, channel))
+        return 0;
     if (!run_is_terminal(run))
         return room;
     uint64_t seen = slowest(run, channel, true);
@@ -184,9 +186,13 @@ void run_read(struct run *run, int channel) {
 }
 
 void run_touch(struct run *run) {
-    for (int i = 0; i < 2; i++)
-        if (run->pipe_watch[i] != NULL)
-            ll_watch_set(run->pipe_watch[i], run_room(run, i) > 0 && !run->disk_full ? LL_READ : 0);
+    for (int i = 0; i < 2; i++) {
+        if (run->pipe_watch[i] == NULL)
+            continue;
+        uint64_t least = slowest(run, i, false);
+        run_ring_fit(run, i, least != UINT64_MAX ? run->out[i].spool.end - least : UINT64_MAX);
+        ll_watch_set(run->pipe_watch[i], run_room(run, i) > 0 && !run->disk_full ? LL_READ : 0);
+    }
     if (run->input_watch != NULL)
         ll_watch_set(run->input_watch, buf_size(&run->input) > 0 ? LL_WRITE : 0);
     if (run->disk_full)

@@ -131,7 +131,8 @@ enum {
     LIMIT_VARIABLE_NAME = 255,     /* of an environment variable */
     LIMIT_RUN_WATCHERS = 1024,     /* of one run: what each says is compared with all the others */
     LIMIT_RUN_HEAP = 64 << 10,     /* bytes of one output that stay in memory; then a ring file takes over */
-    LIMIT_RUN_RING = 64 << 20,     /* bytes of one output that are kept */
+    LIMIT_RUN_RING = 64 << 20,     /* bytes of one output that are kept … */
+    LIMIT_RUN_SHORT = 8 << 20,     /* … and of one that is longer, while those who watch keep up with it */
     LIMIT_RUN_TERMINAL = 4 << 10,  /* bytes a watched terminal may be ahead of its watcher */
     LIMIT_RUN_INPUT = 256 << 10,   /* bytes of standard input that wait for the program */
     LIMIT_RESULTS_AGE = 24 * 3600, /* s that a finished run is kept … */

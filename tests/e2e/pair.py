@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pwd
+import shutil
 import subprocess
 
 import relay
@@ -49,6 +50,17 @@ class Pair:
     def start(self, *args, **options):
         return self.landline.start(*args, home=options.pop("home", self.client_home),
                                    env={**self.env, **options.pop("env", {})}, **options)
+
+    def another_way(self):
+        """A home of the same client whose way to the server is not through the relay."""
+        near = os.path.join(self.landline.scratch, "near")
+        shutil.copytree(self.client_home, near)
+        hosts = os.path.join(near, "hosts")
+        with open(hosts) as file:
+            text = file.read()
+        with open(hosts, "w") as file:
+            file.write(text.replace(self.address, "%s:%d" % self.server.listening()))
+        return near
 
     def put_a_machine_in_the_middle(self):
         """From now on the host's address is that of a TLS server that answers any knock, with a key of its own."""

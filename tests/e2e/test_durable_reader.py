@@ -1,7 +1,6 @@
 """What a program has written is there for who reads slowly, or is away for a moment, though others want none of it."""
 
 import os
-import shutil
 import signal
 import subprocess
 
@@ -67,13 +66,7 @@ def test_it_does_not_wait_for_ever(box):
 def test_one_is_cut_off_and_another_wants_nothing(landline, first):
     """The program must not hear that nobody reads it: who was cut off comes back."""
     with pair(landline, through_relay=True) as far:
-        near = os.path.join(landline.scratch, "near")  # the same client by a way of its own
-        shutil.copytree(far.client_home, near)
-        hosts = os.path.join(near, "hosts")
-        with open(hosts) as f:
-            text = f.read()
-        with open(hosts, "w") as f:
-            f.write(text.replace(far.address, "%s:%d" % far.server.listening()))
+        near = far.another_way()
         end, progress = (os.path.join(landline.scratch, name) for name in ("end", "progress"))
         script = "i=0; while [ ! -e %s ]; do i=$((i+1)); echo $i; echo >> %s; sleep 0.02; done; exit 3" % (end, progress)
         runner = far.start("run", "box", "sh", "-c", script)

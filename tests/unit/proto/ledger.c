@@ -258,6 +258,19 @@ static void spools(void **unused) {
     assert_true(from == 10 && missed == 6);
     assert_int_equal(spool_start(&s, 111, &from, &missed), LL_EFORMAT);
 
+    s = spool_make(100, RUN_BLOCK);
+    spool_add(&s, 90);
+    spool_acknowledge(&s, 70);
+    spool_set_cap(&s, 200);
+    assert_int_equal(spool_kept(&s), 90);
+    assert_int_equal(spool_room(&s), 180);
+    spool_set_cap(&s, 30); /* what goes was acknowledged */
+    assert_int_equal(spool_kept(&s), 30);
+    assert_int_equal(spool_room(&s), 10);
+    assert_int_equal(spool_start(&s, 70, &from, &missed), 0);
+    assert_true(from == 70 && missed == 0);
+    assert_int_equal(s.dropped, 0);
+
     s = spool_make(100, RUN_DROP);
     spool_add(&s, 90);
     spool_acknowledge(&s, 40);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/limits.h"
@@ -82,7 +83,54 @@ static void through_the_ring(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+static uint64_t file_size(const char *path) {
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    return (uint64_t)st.st_size;
+}
+
+/* To a shorter ring and back, at whatever place in it the output ends; and not at all where that cannot be. */
+static void rings_of_other_sizes(void **state) {
+    (void)state;
+    char folder[] = "/tmp/ll-output-XXXXXX", path[64], other[64], nowhere[64];
+    int pipe[2];
+    struct output o;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/ring", folder);
+    snprintf(other, sizeof other, "%s/other", folder);
+    snprintf(nowhere, sizeof nowhere, "%s/none/other", folder);
+    assert_int_equal(pipe2(pipe, O_CLOEXEC | O_NONBLOCK), 0);
+    output_init(&o, RUN_BLOCK);
+    feed(&o, pipe, path, LIMIT_RUN_RING + 1234567, 99);
+    for (int round = 0; round < 3; round++) {
+        assert_int_equal(output_resize(&o, LIMIT_RUN_SHORT, nowhere), -ENOENT);
+        assert_int_equal(o.spool.end - o.spool.base, LIMIT_RUN_RING);
+        assert_int_equal(output_resize(&o, LIMIT_RUN_SHORT, other), 0);
+        assert_int_equal(access(other, F_OK), -1);
+        assert_int_equal(file_size(path), LIMIT_RUN_SHORT);
+        assert_int_equal(o.spool.end - o.spool.base, LIMIT_RUN_SHORT);
+        assert_int_equal(o.spool.dropped, 0);
+        check(&o);
+        feed(&o, pipe, path, o.spool.end + LIMIT_RUN_SHORT / 3, 77);
+        check(&o);
+        assert_int_equal(output_resize(&o, LIMIT_RUN_RING, other), 0);
+        assert_int_equal(file_size(path), LIMIT_RUN_RING);
+        assert_int_equal(o.spool.end - o.spool.base, LIMIT_RUN_SHORT);
+        check(&o);
+        feed(&o, pipe, path, o.spool.end + LIMIT_RUN_RING, 99);
+        assert_int_equal(o.spool.end - o.spool.base, LIMIT_RUN_RING);
+        check(&o);
+    }
+    output_free(&o);
+    close(pipe[0]);
+    close(pipe[1]);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(through_the_ring)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(through_the_ring),
+        cmocka_unit_test(rings_of_other_sizes),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,173 @@
+"""A long output, which is kept in a short ring while its readers keep up: no byte less, whatever they do."""
+
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import threading
+
+import pytest
+
+import support
+from pair import pair
+
+pytestmark = pytest.mark.timeout(180)
+
+LONG, SHORT = 64 << 20, 8 << 20
+LINES = 30_000_000  # about 250 MiB
+
+
+@pytest.fixture
+def box(landline):
+    with pair(landline) as both:
+        yield both
+
+
+@pytest.fixture(scope="module")
+def text():
+    return subprocess.run(["seq", "1", str(LINES)], stdout=subprocess.PIPE, check=True).stdout
+
+
+def numbers(box):
+    return json.loads(box.run("runs", "--json", "box").stdout.splitlines()[0])
+
+
+def kept(box):
+    return numbers(box)["kept_bytes"]
+
+
+class Reader:
+    """A client whose output is read as the test says."""
+
+    def __init__(self, box, *words, home=None):
+        self.popen = subprocess.Popen([support.LANDLINE, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE,
+                                      env=box.landline.environment(home or box.client_home, box.env))
+        self.digest, self.size, self.tail = hashlib.sha256(), 0, b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.popen.kill()
+        self.popen.wait()
+        self.popen.stdout.close()
+        self.popen.stderr.close()
+
+    def read(self, until=None):
+        while until is None or self.size < until:
+            piece = self.popen.stdout.read1(1 << 20)
+            if not piece:
+                assert until is None, self.popen.stderr.read()
+                return
+            self.digest.update(piece)
+            self.tail = (self.tail + piece)[-1000:]
+            self.size += len(piece)
+
+    @contextlib.contextmanager
+    def in_background(self, until=None):
+        """What comes is read meanwhile."""
+        thread = threading.Thread(target=self.read, args=[until])
+        thread.start()
+        try:
+            yield
+        except BaseException:
+            self.popen.kill()
+            raise
+        finally:
+            thread.join(support.PATIENCE)
+        assert not thread.is_alive()
+
+    def check_rest(self, text, status=3, begin=0):
+        self.read()
+        said = self.popen.stderr.read()
+        assert self.popen.wait(support.PATIENCE) == status, said
+        assert self.size == len(text) - begin
+        assert self.digest.digest() == hashlib.sha256(memoryview(text)[begin:]).digest()
+        return said
+
+
+SCRIPT = ["sh", "-c", "seq 1 %d; exit 3" % LINES]
+
+
+def test_a_reader_that_keeps_up(box, text):
+    first, gate = 70 << 20, support.Gate(box.landline.scratch)
+    script = "seq 1 %d | { head -c %d; %s; cat; }; exit 3" % (LINES, first, gate.wait)
+    with Reader(box, "run", "box", "sh", "-c", script) as reader:
+        reader.read(first)
+        support.eventually(lambda: kept(box) == SHORT, "a short ring")
+        gate.open()
+        assert reader.check_rest(text) == b""
+    missed, status = len(text) - kept(box), os.path.join(box.landline.scratch, "status")
+    with Reader(box, "attach", "--status", status, "box", numbers(box)["id"], "--from", "start") as again:
+        said = again.check_rest(text, begin=missed)
+    assert b"MiB of standard output are not shown: the server does not keep them any more" in said
+    with open(status) as f:
+        result = json.load(f)
+    assert (result["stdout_missed"], result["stdout_dropped"], result["stderr_missed"]) == (missed, 0, 0)
+
+
+def test_all_of_an_output_that_is_not_longer(box):
+    """… than can be kept, for who comes later."""
+    with Reader(box, "run", "box", "head", "-c", str(LONG), "/dev/zero") as reader:
+        reader.read()
+        assert reader.popen.wait(support.PATIENCE) == 0
+    done = box.run("attach", "box", numbers(box)["id"], "--from", "start")
+    assert (done.returncode, len(done.stdout)) == (0, LONG)
+
+
+def test_a_reader_that_stops(box, text):
+    """As much as ever is taken from the program then."""
+    with Reader(box, "run", "box", *SCRIPT) as reader:
+        reader.read(150 << 20)
+        support.eventually(lambda: kept(box) == LONG, "a long ring that is full")
+        assert reader.check_rest(text) == b""
+
+
+def test_gates_that_are_killed(box, text):
+    with Reader(box, "run", "box", *SCRIPT) as reader:
+        for mib in (20, 70, 100, 150, 200):
+            reader.read(mib << 20)
+            gate = support.gate_of(box.server.pid)
+            os.kill(gate, signal.SIGKILL)
+            support.eventually(lambda gate=gate: not support.exists(gate), "the end of the gate")
+        reader.check_rest(text)
+
+
+def test_one_who_was_cut_off(landline):
+    """He finds what he had not got, though another one has read on for longer than a short ring is."""
+    with pair(landline, through_relay=True) as far:
+        near, second, third = far.another_way(), support.Gate(landline.scratch), support.Gate(landline.scratch)
+        parts = [100 << 20, 3 * SHORT, 10 << 20]
+        script = "seq 1 20000000 | { head -c %d; %s; head -c %d; %s; head -c %d; cat >/dev/null; }; exit 3" % (
+            parts[0], second.wait, parts[1], third.wait, parts[2])
+        text = subprocess.run(["sh", "-c", "seq 1 20000000 | head -c %d" % sum(parts)], stdout=subprocess.PIPE).stdout
+        with Reader(far, "run", "box", "sh", "-c", script) as reader:
+            reader.read(1)
+            run = far.run("runs", "box", home=near).stdout.decode().split()[0]
+            with Reader(far, "attach", "box", run, home=near) as other:
+                with other.in_background(parts[0]):
+                    reader.read(parts[0])
+                far.relay.set_open(False)
+                far.relay.cut_all()
+                support.eventually(lambda: b"1 watching" in far.run("runs", "box", home=near).stdout, "the loss")
+                second.open()
+                other.read(parts[0] + parts[1])
+                far.relay.set_open(True)
+                third.open()
+                with other.in_background():
+                    reader.check_rest(text)
+                assert other.digest.digest() == reader.digest.digest()
+
+
+def test_two_readers(box, text):
+    with Reader(box, "run", "box", *SCRIPT) as reader:
+        reader.read(100 << 20)
+        with Reader(box, "attach", "box", numbers(box)["id"], "--from", "now") as other:
+            support.eventually(lambda: numbers(box)["watchers"] == 2, "the other one")
+            with other.in_background():
+                reader.check_rest(text)
+            assert other.popen.wait(support.PATIENCE) == 3
+            assert text.endswith(other.tail) and other.size > 0
