@@ -144,6 +144,7 @@ void run_close_output(struct run *run, int channel) {
     if (run->pipe[channel] >= 0)
         close(run->pipe[channel]);
     run->pipe[channel] = -1;
+    run->ring[channel].until = LL_NEVER;
 }
 
 void run_close_unwanted(struct run *run, int channel) {
