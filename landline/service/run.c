@@ -42,11 +42,12 @@ struct run *run_blank(struct runs *runs) {
         .timeout_at = LL_NEVER,
         .unwatched_at = LL_NEVER,
         .away_until = LL_NEVER,
+        .hold_until = LL_NEVER,
         .kill_at = LL_NEVER,
         .cut_at = LL_NEVER,
         .expire_at = LL_NEVER,
-        .ring = {{.short_from = LIMIT_RUN_RING, .hold_from = LIMIT_RUN_RING, .until = LL_NEVER},
-                 {.short_from = LIMIT_RUN_RING, .hold_from = LIMIT_RUN_RING, .until = LL_NEVER}},
+        .ring = {{.short_from = LIMIT_RUN_RING + 1, .hold_from = LIMIT_RUN_RING + 1, .until = LL_NEVER},
+                 {.short_from = LIMIT_RUN_RING + 1, .hold_from = LIMIT_RUN_RING + 1, .until = LL_NEVER}},
     };
     buf_init(&run->input, LIMIT_BUFFER);
     buf_init(&run->argv, LIMIT_BUFFER);
@@ -198,7 +199,7 @@ void run_check(struct run *run) {
     r->digest2 = output_digest(&run->out[1]);
     r->dropped1 = run->out[0].spool.dropped;
     r->dropped2 = run->out[1].spool.dropped;
-    run->timeout_at = run->unwatched_at = run->away_until = run->cut_at = LL_NEVER;
+    run->timeout_at = run->unwatched_at = run->away_until = run->hold_until = run->cut_at = LL_NEVER;
     run->runs->running--;
     run_leave_group(run);
     runs_finished(run);

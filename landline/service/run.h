@@ -27,7 +27,7 @@
 
 enum {
     RUN_NAME = 64,
-    RUN_AWAY = 4,
+    RUN_AWAY = 16,
     RUN_TYPED = 2, /* bytes that the end of a terminal's input is at most */
 };
 
@@ -125,8 +125,11 @@ struct run {
     struct away {
         struct run_id call;
         bool wants[2];
-    } away[RUN_AWAY]; /* the last that were cut off, and may come back for these outputs */
+        uint64_t acked[2];
+        int64_t hold_until; /* it is waited for as if it watched; 0: not any more */
+    } away[RUN_AWAY];       /* the last that were cut off, and may come back for these outputs */
     unsigned next_away;
+    int64_t hold_until; /* the first of these; LL_NEVER: none */
     ll_timer *timer;
     /* Points in time, LL_NEVER: not. */
     int64_t timeout_at, unwatched_at, away_until, kill_at, cut_at, expire_at;
@@ -167,6 +170,10 @@ void run_watch(struct run *run, struct exchange *x, const struct arrival *how);
 void run_unwatch(struct watcher *w, enum exchange_leave why);
 /* Nobody who was cut off is expected back any more. */
 void run_forget_away(struct run *run);
+/* Somebody has `have` bytes of an output: what all have then, or what he has if nobody else wants any, will not be asked for again. */
+void run_acknowledge(struct run *run, int channel, uint64_t have);
+/* Who was cut off and has not come back by now: the others go on without him. */
+void run_go_on_without(struct run *run);
 /* Tells the watchers what is new of an output. */
 void run_tell(struct run *run, int channel);
 /* Tells one of them what could not be told before. */

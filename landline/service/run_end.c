@@ -25,8 +25,8 @@ static const int64_t MS = 1000000;
 
 void run_set_timer(struct run *run) {
     int64_t at = run->timeout_at;
-    const int64_t others[] = {run->unwatched_at, run->away_until,    run->kill_at,      run->cut_at,
-                              run->expire_at,    run->ring[0].until, run->ring[1].until};
+    const int64_t others[] = {run->unwatched_at, run->away_until, run->hold_until,    run->kill_at,
+                              run->cut_at,       run->expire_at,  run->ring[0].until, run->ring[1].until};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (others[i] < at)
             at = others[i];
@@ -102,6 +102,8 @@ void run_timer(void *arg) {
         run_end(run, RUN_TIMED_OUT, run->grace);
     if (run->unwatched_at <= now)
         run_end(run, RUN_UNWATCHED, LOSS_GRACE_MS * MS);
+    if (run->hold_until <= now)
+        run_go_on_without(run);
     if (run->away_until <= now)
         run_forget_away(run);
     run_set_timer(run);

@@ -109,11 +109,7 @@ static void acked(struct exchange *x, uint8_t channel, uint64_t to) {
     if (to > o->spool.end || to <= w->out[i].acked)
         return;
     w->out[i].acked = to;
-    uint64_t least = to;
-    for (const struct watcher *other = w->run->watchers; other != NULL; other = other->next)
-        if (!other->out[i].stopped && other->out[i].acked < least)
-            least = other->out[i].acked;
-    spool_acknowledge(&o->spool, least);
+    run_acknowledge(w->run, i, to);
     if (w->run->pipe[i] >= 0)
         run_touch(w->run);
 }

@@ -13,14 +13,25 @@
 enum {
     READS_AT_ONCE = 8,
     AWAY_S = 15 * 60, /* for so long clients try to come back, if not told otherwise */
+    HOLD_S = 30, /* for so long nothing goes that one of them has not got, if the program is to wait for its readers */
 };
 
 /* --- output --- */
 
-/* The smallest of what the watchers have of an output; UINT64_MAX with none that wants it. A connection that its own client
- * has given up sends nothing any more: it sets no pace. */
-static uint64_t slowest(const struct run *run, int channel, bool by_sent) {
+static uint64_t slowest_away(const struct run *run, int channel) {
     uint64_t least = UINT64_MAX;
+    if (run->hold_until == LL_NEVER || run->out[channel].spool.overflow != RUN_BLOCK)
+        return least;
+    for (const struct away *a = run->away; a < run->away + RUN_AWAY; a++)
+        if (a->hold_until != 0 && a->wants[channel] && a->acked[channel] < least)
+            least = a->acked[channel];
+    return least;
+}
+
+/* The smallest of what the watchers have of an output, and those who were just cut off; UINT64_MAX with none that wants it. A
+ * connection that its own client has given up sends nothing any more: it sets no pace. */
+static uint64_t slowest(const struct run *run, int channel, bool by_sent) {
+    uint64_t least = by_sent ? UINT64_MAX : slowest_away(run, channel);
     for (const struct watcher *w = run->watchers; w != NULL; w = w->next) {
         uint64_t at = by_sent ? w->out[channel].sent : w->out[channel].acked;
         if (!w->out[channel].stopped && at < least && !(by_sent && w->succeeded))
@@ -37,9 +48,8 @@ static bool is_watched(const struct run *run) {
     return false;
 }
 
-/* One comes or goes that has `have`: what all who are there then have counts as acknowledged, or what it has if nobody
- * wants any. The next acknowledgement is not waited for: whoever has everything sends none until the program goes on. */
-static void acknowledge(struct run *run, int channel, uint64_t have) {
+/* When one comes or goes the next acknowledgement is not waited for: whoever has everything sends none until the program goes on. */
+void run_acknowledge(struct run *run, int channel, uint64_t have) {
     uint64_t least = slowest(run, channel, false);
     spool_acknowledge(&run->out[channel].spool, least != UINT64_MAX ? least : have);
 }
@@ -349,21 +359,45 @@ static bool choose_feeder(struct run *run, struct watcher *w, const struct arriv
 
 /* --- those who were cut off --- */
 
+static void set_hold(struct run *run) {
+    run->hold_until = LL_NEVER;
+    for (const struct away *a = run->away; a < run->away + RUN_AWAY; a++)
+        if (a->hold_until != 0 && a->hold_until < run->hold_until)
+            run->hold_until = a->hold_until;
+}
+
 static void note_away(struct run *run, const struct watcher *w) {
-    struct away *away = &run->away[run->next_away++ % RUN_AWAY];
-    *away = (struct away){.call = w->call, .wants = {!w->out[0].stopped, !w->out[1].stopped}};
-    run->away_until = ll_loop_now(run->runs->host->loop) + AWAY_S * INT64_C(1000000000);
+    int64_t now = ll_loop_now(run->runs->host->loop);
+    run->away[run->next_away++ % RUN_AWAY] = (struct away){.call = w->call,
+                                                           .wants = {!w->out[0].stopped, !w->out[1].stopped},
+                                                           .acked = {w->out[0].acked, w->out[1].acked},
+                                                           .hold_until = now + HOLD_S * INT64_C(1000000000)};
+    run->away_until = now + AWAY_S * INT64_C(1000000000);
+    set_hold(run);
+    run_set_timer(run);
 }
 
 static void note_back(struct run *run, const struct watcher *w) {
     for (int i = 0; i < RUN_AWAY; i++)
         if (run_id_equal(&run->away[i].call, &w->call))
             run->away[i] = (struct away){0};
+    set_hold(run);
+}
+
+void run_go_on_without(struct run *run) {
+    int64_t now = ll_loop_now(run->runs->host->loop);
+    for (int i = 0; i < RUN_AWAY; i++)
+        if (run->away[i].hold_until <= now)
+            run->away[i].hold_until = 0;
+    set_hold(run);
+    for (int i = 0; i < 2; i++)
+        run_acknowledge(run, i, 0);
+    run_touch(run);
 }
 
 void run_forget_away(struct run *run) {
     memset(run->away, 0, sizeof run->away);
-    run->away_until = LL_NEVER;
+    run->away_until = run->hold_until = LL_NEVER;
     for (int i = 0; i < 2; i++)
         run_close_unwanted(run, i);
     run_check(run);
@@ -392,10 +426,10 @@ void run_watch(struct run *run, struct exchange *x, const struct arrival *how) {
     run->watchers = w;
     run->watching++;
     x->state = w;
-    for (int i = 0; i < 2; i++)
-        acknowledge(run, i, w->out[i].acked);
-    run->unwatched_at = LL_NEVER;
     note_back(run, w);
+    for (int i = 0; i < 2; i++)
+        run_acknowledge(run, i, w->out[i].acked);
+    run->unwatched_at = LL_NEVER;
     say_opened(run, w, how->state, missed, choose_feeder(run, w, how));
     run_tell_watcher(w);
     if (!run->finished)
@@ -417,7 +451,7 @@ void run_unwatch(struct watcher *w, enum exchange_leave why) {
     if (why != EXCHANGE_DONE && !w->succeeded && !run->finished)
         note_away(run, w);
     for (int i = 0; i < 2; i++) {
-        acknowledge(run, i, w->out[i].acked);
+        run_acknowledge(run, i, w->out[i].acked);
         run_close_unwanted(run, i);
     }
     bool counted = !w->succeeded || run->unwatched_at == LL_NEVER;

@@ -136,30 +136,55 @@ def test_gates_that_are_killed(box, text):
         reader.check_rest(text)
 
 
-def test_one_who_was_cut_off(landline):
-    """He finds what he had not got, though another one has read on for longer than a short ring is."""
-    with pair(landline, through_relay=True) as far:
-        near, second, third = far.another_way(), support.Gate(landline.scratch), support.Gate(landline.scratch)
-        parts = [100 << 20, 3 * SHORT, 10 << 20]
-        script = "seq 1 20000000 | { head -c %d; %s; head -c %d; %s; head -c %d; cat >/dev/null; }; exit 3" % (
-            parts[0], second.wait, parts[1], third.wait, parts[2])
-        text = subprocess.run(["sh", "-c", "seq 1 20000000 | head -c %d" % sum(parts)], stdout=subprocess.PIPE).stdout
-        with Reader(far, "run", "box", "sh", "-c", script) as reader:
-            reader.read(1)
-            run = far.run("runs", "box", home=near).stdout.decode().split()[0]
-            with Reader(far, "attach", "box", run, home=near) as other:
-                with other.in_background(parts[0]):
-                    reader.read(parts[0])
-                far.relay.set_open(False)
-                far.relay.cut_all()
-                support.eventually(lambda: b"1 watching" in far.run("runs", "box", home=near).stdout, "the loss")
-                second.open()
-                other.read(parts[0] + parts[1])
-                far.relay.set_open(True)
-                third.open()
-                with other.in_background():
-                    reader.check_rest(text)
-                assert other.digest.digest() == reader.digest.digest()
+class Two:
+    """A run with two readers, who both have its first 100 MiB; `rest` more come when `gate` is open. The way of the one who started it
+    is cut then; the other's is not the relay's."""
+
+    def __init__(self, far, rest):
+        self.far, self.near, self.gate = far, far.another_way(), support.Gate(far.landline.scratch)
+        self.first, self.size = 100 << 20, (100 << 20) + rest
+        script = "seq 1 %d | { head -c %d; %s; head -c %d; cat >/dev/null; }; exit 3" % (
+            LINES, self.first, self.gate.wait, rest)
+        self.reader = Reader(far, "run", "box", "sh", "-c", script)
+        self.reader.read(1)
+        self.other = Reader(far, "attach", "box", self.numbers()["id"], home=self.near)
+
+    def __enter__(self):
+        with self.other.in_background(self.first):
+            self.reader.read(self.first)
+        self.far.relay.set_open(False)
+        self.far.relay.cut_all()
+        support.eventually(lambda: self.numbers()["watchers"] == 1, "the loss")
+        return self
+
+    def __exit__(self, *_):
+        self.reader.__exit__()
+        self.other.__exit__()
+
+    def numbers(self):
+        return json.loads(self.far.run("runs", "--json", "box", home=self.near).stdout.splitlines()[0])
+
+
+@pytest.mark.parametrize("rest", [3 * SHORT, 3 * LONG // 2])
+def test_one_who_was_cut_off(landline, text, rest):
+    """He finds what he had not got, though another one has read on for longer than a short ring is; and that one goes no further
+    than is kept."""
+    with pair(landline, through_relay=True) as far, Two(far, rest) as two:
+        two.gate.open()
+        two.other.read(min(two.size, two.first + LONG - SHORT))
+        assert two.numbers()["stdout_bytes"] <= two.first + LONG
+        far.relay.set_open(True)
+        with two.other.in_background():
+            two.reader.check_rest(memoryview(text)[:two.size])
+        assert two.other.digest.digest() == two.reader.digest.digest()
+
+
+def test_one_who_does_not_come_back(landline, text):
+    """The other one waits for half a minute, not for ever."""
+    with pair(landline, through_relay=True) as far, Two(far, 3 * LONG // 2) as two:
+        two.reader.popen.kill()
+        two.gate.open()
+        two.other.check_rest(memoryview(text)[:two.size])
 
 
 def test_two_readers(box, text):
