@@ -28,7 +28,8 @@
 enum {
     RUN_NAME = 64,
     RUN_AWAY = 16,
-    RUN_TYPED = 2, /* bytes that the end of a terminal's input is at most */
+    RUN_DISK_RETRY_MS = 1000, /* after which a full disk is tried again */
+    RUN_TYPED = 2,            /* bytes that the end of a terminal's input is at most */
 };
 
 struct run;
@@ -49,7 +50,8 @@ struct watcher {
         uint64_t told;  /* the server was told of bytes up to here */
         uint64_t sent;  /* the network has taken them up to here (terminals) */
         uint64_t acked; /* the client has them up to here */
-        bool ring;      /* reads from the ring file */
+        bool ring;      /* reads from the ring file … */
+        bool replaced;  /* … or from the one before, and holds its place on the disk */
         bool stopped;   /* wants no more */
         bool ended;     /* was told the end */
     } out[2];
@@ -100,10 +102,9 @@ struct run {
     ll_watch *pipe_watch[2];
     struct {
         uint64_t short_from; /* bytes of output from which on a short ring will do … */
-        uint64_t hold_from;  /* … and the program is held to see whether it does … */
-        int64_t
-            until; /* … until then; or since when a short one has been full, and a moment later. LL_NEVER: neither */
-        int64_t not_before; /* the disk was full a moment ago */
+        uint64_t hold_from;  /* … and the program is held to see whether it does */
+        int64_t until;       /* the end of that, or of the patience with a short one that is full; LL_NEVER: neither */
+        int64_t not_before;  /* the disk was full a moment ago */
     } ring[2];
     bool disk_full;
     bool deserted; /* it is ended, or was, because nobody watches */

@@ -15,7 +15,6 @@
 enum {
     LOSS_GRACE_MS = 400, /* between TERM and KILL for a run that nobody watches */
     GATE_GRACE_S = 30,   /* how long clients have to come back when the gate was replaced */
-    DISK_RETRY_MS = 1000,
     OWED_RETRY_MS = 1000,
 };
 
@@ -30,8 +29,8 @@ void run_set_timer(struct run *run) {
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
         if (others[i] < at)
             at = others[i];
-    if (run->disk_full && at > ll_loop_now(run->runs->host->loop) + DISK_RETRY_MS * MS)
-        at = ll_loop_now(run->runs->host->loop) + DISK_RETRY_MS * MS;
+    if (run->disk_full && at > ll_loop_now(run->runs->host->loop) + RUN_DISK_RETRY_MS * MS)
+        at = ll_loop_now(run->runs->host->loop) + RUN_DISK_RETRY_MS * MS;
     ll_timer_set(run->timer, at);
 }
 

@@ -1,18 +1,15 @@
 /* How long the ring of an output is.
  *
  * 64 MiB are kept of an output, so that one who comes later gets all of it, and so much fits that nobody reads yet. But a ring that
- * long has left every cache by the time it comes round, and costs more than all else that is done with a byte. So once an
- * output is longer than can be kept anyway, and those who watch keep up, it goes on in a short ring. Program, keeper and gate do not
- * run at the same moment: that somebody keeps up shows only when the program is held for a moment. Where nobody has taken anything for
- * such a moment from a short ring that is full, the long one is back. */
+ * long has left every cache by the time it comes round, and whoever touches a byte of it waits for memory. So once an output is
+ * longer than can be kept anyway, and those who watch keep up, it goes on in a short ring. Program, keeper and gate do not run at
+ * the same moment: that somebody keeps up shows only when the program is held for a moment. When a short ring has been full for
+ * such a moment, the long one is back. */
 #include "landline/service/run.h"
 
 #include "lib/base/limits.h"
 
-enum {
-    MOMENT_MS = 100,
-    DISK_RETRY_MS = 1000,
-};
+enum { MOMENT_MS = 100 };
 
 static const int64_t MS = 1000000;
 
@@ -23,11 +20,14 @@ static void resize(struct run *run, int channel, uint64_t size) {
     run->ring[channel].short_from = run->ring[channel].hold_from = o->spool.end + LIMIT_RUN_RING;
     run->ring[channel].until = LL_NEVER;
     if (output_resize(o, size, path) != 0) {
-        run->ring[channel].not_before = ll_loop_now(run->runs->host->loop) + DISK_RETRY_MS * MS;
+        run->ring[channel].not_before = ll_loop_now(run->runs->host->loop) + RUN_DISK_RETRY_MS * MS;
         return;
     }
-    for (struct watcher *w = run->watchers; w != NULL; w = w->next)
+    for (struct watcher *w = run->watchers; w != NULL; w = w->next) {
+        w->out[channel].replaced = w->out[channel].replaced || w->out[channel].ring;
         w->out[channel].ring = false;
+    }
+    run_tell(run, channel);
 }
 
 /* Somebody was cut off who comes back for this output: as much as can be is kept for him. */
@@ -52,7 +52,8 @@ void run_ring_fit(struct run *run, int channel, uint64_t unread) {
     bool held = watched && o->spool.end >= run->ring[channel].hold_from;
     int64_t now = ll_loop_now(run->runs->host->loop), *until = &run->ring[channel].until;
     if (now < run->ring[channel].not_before) {
-        *until = LL_NEVER;
+        *until = full || (is_short && awaited) ? run->ring[channel].not_before : LL_NEVER;
+        run_set_timer(run);
     } else if (is_short && awaited) {
         resize(run, channel, LIMIT_RUN_RING);
     } else if (watched && o->spool.end >= run->ring[channel].short_from && unread <= LIMIT_RUN_SHORT / 2) {

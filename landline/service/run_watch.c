@@ -93,7 +93,7 @@ uint64_t run_room(struct run *run, int channel) {
 static void tell_one(struct run *run, struct watcher *w, int channel) {
     struct output *o = &run->out[channel];
     uint8_t number = (uint8_t)(channel + 1);
-    if (w->leaving || w->out[channel].stopped || w->out[channel].told >= o->spool.end)
+    if (w->leaving || w->out[channel].stopped || (w->out[channel].told >= o->spool.end && !w->out[channel].replaced))
         return;
     if (o->ring < 0) {
         if (w->x->ops->full(w->x))
@@ -107,6 +107,7 @@ static void tell_one(struct run *run, struct watcher *w, int channel) {
         if (w->x->ops->ring(w->x, number, o->ring, o->size, w->out[channel].told) != 0)
             return; /* again when writable */
         w->out[channel].ring = true;
+        w->out[channel].replaced = false;
     }
     w->x->ops->produced(w->x, number, o->spool.end);
     w->out[channel].told = o->spool.end;

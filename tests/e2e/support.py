@@ -64,6 +64,19 @@ class Gate:
 
 
 @contextlib.contextmanager
+def small_disk(path, options):
+    """A file system of its own."""
+    os.mkdir(path, 0o700)
+    if os.geteuid() != 0 or subprocess.call(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path],
+                                            stderr=subprocess.DEVNULL) != 0:
+        pytest.skip("a small file system needs root")
+    try:
+        yield path
+    finally:
+        subprocess.call(["umount", "-l", path])
+
+
+@contextlib.contextmanager
 def scratch_folder():
     folder = tempfile.mkdtemp(prefix="ll-", dir="/tmp" if os.path.isdir("/tmp") else None)
     try:

@@ -66,15 +66,10 @@ def test_what_a_harmed_ledger_forgot_is_not_started_again(server, landline, harm
     assert landline("run", "box", "--", "echo", "new").stdout == b"new\n"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small file system")
 def test_a_full_disk_starts_nothing_and_says_so(landline, monkeypatch):
     monkeypatch.setenv("LANDLINE_BROKER", "off")
     home, marks = (os.path.join(landline.scratch, name) for name in ("server", "marks"))
-    os.mkdir(home, 0o700)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "none", home],
-                      stderr=subprocess.DEVNULL).returncode != 0:
-        pytest.skip("nothing can be mounted here")
-    try:
+    with support.small_disk(home, "size=256k,mode=0700"):
         server = Server(landline)
         server.add()
         filler = os.path.join(home, "filler")
@@ -95,5 +90,3 @@ def test_a_full_disk_starts_nothing_and_says_so(landline, monkeypatch):
         os.unlink(filler)
         assert landline("run", "box", "--", "echo", "new").stdout == b"new\n"
         server.process.stop()
-    finally:
-        subprocess.run(["umount", "-l", home])

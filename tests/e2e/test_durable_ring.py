@@ -1,17 +1,15 @@
 """A long output, which is kept in a short ring while its readers keep up: no byte less, whatever they do."""
 
-import contextlib
-import hashlib
 import json
 import os
 import signal
 import subprocess
-import threading
 
 import pytest
 
 import support
 from pair import pair
+from reader import Reader
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -36,57 +34,6 @@ def numbers(box):
 
 def kept(box):
     return numbers(box)["kept_bytes"]
-
-
-class Reader:
-    """A client whose output is read as the test says."""
-
-    def __init__(self, box, *words, home=None):
-        self.popen = subprocess.Popen([support.LANDLINE, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                      stderr=subprocess.PIPE,
-                                      env=box.landline.environment(home or box.client_home, box.env))
-        self.digest, self.size, self.tail = hashlib.sha256(), 0, b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.popen.kill()
-        self.popen.wait()
-        self.popen.stdout.close()
-        self.popen.stderr.close()
-
-    def read(self, until=None):
-        while until is None or self.size < until:
-            piece = self.popen.stdout.read1(1 << 20)
-            if not piece:
-                assert until is None, self.popen.stderr.read()
-                return
-            self.digest.update(piece)
-            self.tail = (self.tail + piece)[-1000:]
-            self.size += len(piece)
-
-    @contextlib.contextmanager
-    def in_background(self, until=None):
-        """What comes is read meanwhile."""
-        thread = threading.Thread(target=self.read, args=[until])
-        thread.start()
-        try:
-            yield
-        except BaseException:
-            self.popen.kill()
-            raise
-        finally:
-            thread.join(support.PATIENCE)
-        assert not thread.is_alive()
-
-    def check_rest(self, text, status=3, begin=0):
-        self.read()
-        said = self.popen.stderr.read()
-        assert self.popen.wait(support.PATIENCE) == status, said
-        assert self.size == len(text) - begin
-        assert self.digest.digest() == hashlib.sha256(memoryview(text)[begin:]).digest()
-        return said
 
 
 SCRIPT = ["sh", "-c", "seq 1 %d; exit 3" % LINES]
@@ -124,6 +71,35 @@ def test_a_reader_that_stops(box, text):
         reader.read(150 << 20)
         support.eventually(lambda: kept(box) == LONG, "a long ring that is full")
         assert reader.check_rest(text) == b""
+
+
+def test_a_disk_without_room_for_a_long_ring(landline, text):
+    """It stays with the short one, and tries again."""
+    first, gate = 70 << 20, support.Gate(landline.scratch)
+    script = "seq 1 %d | { head -c %d; %s; cat; }; exit 3" % (LINES, first, gate.wait)
+    with support.small_disk(os.path.join(landline.scratch, "server"), "size=76m,mode=0700") as disk, \
+            pair(landline) as box, Reader(box, "run", "box", "sh", "-c", script) as reader:
+        reader.read(first)
+        support.eventually(lambda: kept(box) == SHORT, "a short ring")
+        support.eventually(lambda: os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize > 40 << 20, "the place of the long one")
+        with open(os.path.join(disk, "ballast"), "wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, 40 << 20)
+        gate.open()
+        reader.read(first + (1 << 20))
+        assert box.run("run", "box", "sleep", "0.5").returncode == 0  # it is full, and a long one was tried
+        files = [os.path.getsize(os.path.join(top, f)) for top, _, found in os.walk(disk) for f in found]
+        assert SHORT in files and LONG not in files and kept(box) == SHORT
+        os.unlink(ballast.name)
+        support.eventually(lambda: kept(box) == LONG, "a long ring")
+        assert reader.check_rest(text) == b""
+
+
+def test_a_disk_without_room_for_a_short_ring(landline, text):
+    """… beside the long one, with which it stays."""
+    with support.small_disk(os.path.join(landline.scratch, "server"), "size=68m,mode=0700"), pair(landline) as box:
+        with Reader(box, "run", "box", *SCRIPT) as reader:
+            assert reader.check_rest(text) == b""
+        assert kept(box) == LONG
 
 
 def test_gates_that_are_killed(box, text):

@@ -387,18 +387,6 @@ def test_wrong_command_lines(landline, words):
     assert done.stderr.startswith(b"landline: ") and done.stdout == b""
 
 
-@contextlib.contextmanager
-def small_disk(path, options):
-    """A file system of its own."""
-    os.mkdir(path)
-    if os.geteuid() != 0 or subprocess.call(["mount", "-t", "tmpfs", "-o", options, "tmpfs", path]) != 0:
-        pytest.skip("a small file system needs root")
-    try:
-        yield path
-    finally:
-        subprocess.call(["umount", path])
-
-
 @pytest.mark.parametrize("verb", ["get", "put"])
 @pytest.mark.parametrize("options, change, why", [
     ("size=8m", "size=40m", b"No space left on device"),
@@ -407,7 +395,7 @@ def small_disk(path, options):
 ], ids=["full", "no inodes", "read-only"])
 def test_a_disk_that_takes_no_more(box, here, verb, options, change, why):
     """The file and the kernel's reason are named, what was there stays; once there is room the same command completes."""
-    with small_disk(os.path.join(box.landline.scratch, "small"), "size=40m") as small:
+    with support.small_disk(os.path.join(box.landline.scratch, "small"), "size=40m") as small:
         fill(os.path.join(small, "0"), 1000, 9)
         before = picture(small)
         os.mkdir(os.path.join(here, "t"))
@@ -471,11 +459,7 @@ def test_a_quota(box, here, verb, there_already):
 
 
 def test_a_full_disk_is_said_and_nothing_is_broken(box, here):
-    small = os.path.join(box.landline.scratch, "small")
-    os.mkdir(small)
-    if os.geteuid() != 0 or subprocess.call(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", small]) != 0:
-        pytest.skip("a small file system needs root")
-    try:
+    with support.small_disk(os.path.join(box.landline.scratch, "small"), "size=8m") as small:
         fill(os.path.join(small, "f"), 1000, 9)
         old = digest(os.path.join(small, "f"))
         fill(os.path.join(here, "f"), 12000000)
@@ -489,5 +473,3 @@ def test_a_full_disk_is_said_and_nothing_is_broken(box, here):
         assert json.loads(done.stdout.splitlines()[-1])["resumed"] >= 4 << 20
         assert digest(os.path.join(small, "f")) == digest(os.path.join(here, "f"))
         assert leftovers(small) == []
-    finally:
-        subprocess.call(["umount", small])

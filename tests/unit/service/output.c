@@ -6,9 +6,11 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -127,10 +129,55 @@ static void rings_of_other_sizes(void **state) {
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* Everything that can fail of it, by force: the output is as it was, and no file is left. */
+static void rings_that_cannot_be(void **state) {
+    (void)state;
+    static const struct {
+        int resource; /* -1: none; its limit is 1 MiB then */
+        int error;
+    } rows[] = {{RLIMIT_FSIZE, -EFBIG}, {RLIMIT_AS, -ENOMEM}, {-1, -EISDIR}};
+    char folder[] = "/tmp/ll-output-XXXXXX", path[64], other[64];
+    int pipe[2];
+    struct output o;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/ring", folder);
+    snprintf(other, sizeof other, "%s/other", folder);
+    assert_int_equal(pipe2(pipe, O_CLOEXEC | O_NONBLOCK), 0);
+    const struct sigaction ignore = {.sa_handler = SIG_IGN};
+    assert_int_equal(sigaction(SIGXFSZ, &ignore, NULL), 0);
+    output_init(&o, RUN_BLOCK);
+    feed(&o, pipe, path, LIMIT_RUN_RING + 1234567, 99);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct rlimit before, less;
+        if (rows[i].resource >= 0) {
+            assert_int_equal(getrlimit(rows[i].resource, &before), 0);
+            less = (struct rlimit){1 << 20, before.rlim_max};
+            assert_int_equal(setrlimit(rows[i].resource, &less), 0);
+        } else {
+            assert_int_equal(unlink(path), 0);
+            assert_int_equal(mkdir(path, 0700), 0);
+        }
+        int e = output_resize(&o, LIMIT_RUN_SHORT, other);
+        if (rows[i].resource >= 0)
+            assert_int_equal(setrlimit(rows[i].resource, &before), 0);
+        assert_int_equal(e, rows[i].error);
+        assert_int_equal(access(other, F_OK), -1);
+        assert_int_equal(o.spool.end - o.spool.base, LIMIT_RUN_RING);
+        check(&o);
+        feed(&o, pipe, path, o.spool.end + 100000, 99);
+    }
+    assert_int_equal(rmdir(path), 0);
+    output_free(&o);
+    close(pipe[0]);
+    close(pipe[1]);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(through_the_ring),
         cmocka_unit_test(rings_of_other_sizes),
+        cmocka_unit_test(rings_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
