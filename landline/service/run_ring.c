@@ -21,6 +21,9 @@ static void resize(struct run *run, int channel, uint64_t size) {
     run->ring[channel].until = LL_NEVER;
     if (output_resize(o, size, path) != 0) {
         run->ring[channel].not_before = ll_loop_now(run->runs->host->loop) + RUN_DISK_RETRY_MS * MS;
+        if (size == LIMIT_RUN_RING) /* somebody waits for it */
+            run->ring[channel].until = run->ring[channel].not_before;
+        run_set_timer(run);
         return;
     }
     for (struct watcher *w = run->watchers; w != NULL; w = w->next) {
@@ -51,10 +54,9 @@ void run_ring_fit(struct run *run, int channel, uint64_t unread) {
     bool watched = !is_short && !awaited && unread != UINT64_MAX;
     bool held = watched && o->spool.end >= run->ring[channel].hold_from;
     int64_t now = ll_loop_now(run->runs->host->loop), *until = &run->ring[channel].until;
-    if (now < run->ring[channel].not_before) {
-        *until = full || (is_short && awaited) ? run->ring[channel].not_before : LL_NEVER;
-        run_set_timer(run);
-    } else if (is_short && awaited) {
+    if (now < run->ring[channel].not_before)
+        return;
+    if (is_short && awaited) {
         resize(run, channel, LIMIT_RUN_RING);
     } else if (watched && o->spool.end >= run->ring[channel].short_from && unread <= LIMIT_RUN_SHORT / 2) {
         resize(run, channel, LIMIT_RUN_SHORT);
